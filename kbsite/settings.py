@@ -1,0 +1,260 @@
+"""Settings of the site; the only module that reads the environment.
+
+Everything has a default that is right for a first try on one machine. A site that others reach
+sets KB_PRODUCTION=1 and what that asks for; docs/operations.md lists every variable.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from kbsite.database import database_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env_flag(name: str, default: str = "0") -> bool:
+    """Whether an environment variable is set to 1, true, yes or on."""
+    return os.environ.get(name, default).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def env_list(name: str, default: str) -> list[str]:
+    """The comma separated values of an environment variable."""
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+#: Everything the site writes: database, secret key, caches, checkpoints, rehearsals.
+DATA_DIR = Path(os.environ.get("KB_DATA_DIR", BASE_DIR / "var")).resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+PRODUCTION = env_flag("KB_PRODUCTION")
+DEBUG = env_flag("KB_DEBUG")
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("KB_DEBUG shows source code and settings: unset it in production.")
+
+
+def secret_key() -> str:
+    """The signing key: from KB_SECRET_KEY, else (never in production) one kept in the data folder."""
+    if key := os.environ.get("KB_SECRET_KEY"):
+        return key
+    if PRODUCTION:
+        raise ImproperlyConfigured(
+            "KB_SECRET_KEY is not set. Give every process of the site the same random value of 50 "
+            "characters or more."
+        )
+    path = DATA_DIR / "secret_key"
+    if not path.exists():
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(secrets.token_urlsafe(64))
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass  # another process of the same first start was quicker; its key counts
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()
+
+
+SECRET_KEY = secret_key()
+ALLOWED_HOSTS = env_list("KB_ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = env_list("KB_CSRF_TRUSTED_ORIGINS", "")
+if PRODUCTION and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("KB_ALLOWED_HOSTS is not set: name the hosts that the site answers to.")
+
+# One app per level above MVP1. A folder with a phase.py is a phase; nothing else registers it.
+PHASE_APPS = [
+    f"knowledge.phases.{path.parent.name}"
+    for path in sorted((BASE_DIR / "knowledge" / "phases").glob("*/phase.py"))
+]
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "import_export",
+    "django_q",
+    # Before the apps that it gates: its `migrate` replaces Django's.
+    "migrations_ops",
+    "knowledge",
+    *PHASE_APPS,
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kbsite.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "migrations_ops.gate.LevelMiddleware",
+]
+
+ROOT_URLCONF = "kbsite.urls"
+WSGI_APPLICATION = "kbsite.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "migrations_ops.gate.level_context",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": database_settings(os.environ.get("KB_DATABASE_URL"), DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# On disk, because web and worker are separate processes and the worker's heartbeat lives here.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "cache",
+    }
+}
+
+Q_CLUSTER = {
+    "name": "kb",
+    "orm": "default",
+    "workers": 2,
+    "queue_limit": 2,
+    "bulk": 1,
+    "poll": 0.2,
+    "timeout": 600,
+    "retry": 660,  # above timeout: a task that still runs is never handed out a second time
+    "ack_failures": True,
+    "max_attempts": 1,  # the run's own lease and journal decide what is tried again
+    "recycle": 200,
+    "catch_up": False,
+    "save_limit": 500,
+    "label": "Task queue",
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+
+LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "templates" / "locale"]
+TIME_ZONE = os.environ.get("KB_TIME_ZONE", "UTC")
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_MAX_AGE = 60 * 60
+
+# Uploads: bounded before anything is parsed.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+#: Largest file, in bytes, and most rows that the admin's own import takes.
+ADMIN_IMPORT_MAX_BYTES = 10 * 1024 * 1024
+ADMIN_IMPORT_MAX_ROWS = 2_000
+IMPORT_EXPORT_USE_TRANSACTIONS = True
+IMPORT_EXPORT_SKIP_ADMIN_LOG = False
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = env_flag("KB_SSL_REDIRECT", "1")
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = int(os.environ.get("KB_HSTS_SECONDS", 365 * 24 * 3600))
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    if env_flag("KB_BEHIND_PROXY"):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+_STRICT = {
+    "default-src": [NONE],
+    "script-src": [SELF],
+    "style-src": [SELF],
+    "img-src": [SELF, "data:"],
+    "font-src": [SELF],
+    "connect-src": [SELF],
+    "form-action": [SELF],
+    "base-uri": [NONE],
+    "frame-ancestors": [NONE],
+}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": _STRICT}
+#: The admin's Alpine components evaluate expressions and set styles; only /admin/ gets this.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    **_STRICT,
+    "script-src": [SELF, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("KB_LOG_LEVEL", "INFO")},
+}
+
+UNFOLD = {
+    "SITE_TITLE": _("Mainframe knowledge base"),
+    "SITE_HEADER": _("Mainframe KB"),
+    "SITE_URL": reverse_lazy("home"),
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": _("Operations"),
+                "items": [
+                    {"title": _("Console"), "icon": "deployed_code_update", "link": reverse_lazy("console:home")},
+                ],
+            },
+        ],
+        "show_all_applications": True,
+    },
+}
+
+# The engine -----------------------------------------------------------------------------------
+OPS_CHECKPOINT_DIR = DATA_DIR / "checkpoints"
+OPS_REHEARSAL_DIR = DATA_DIR / "rehearsals"
+#: How many full checkpoints are kept when retention clears old ones; protected ones always stay.
+OPS_CHECKPOINTS_KEPT = int(os.environ.get("KB_CHECKPOINTS_KEPT", 10))

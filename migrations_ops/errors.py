@@ -1,0 +1,171 @@
+"""Every error the engine raises on purpose. The docstring of a class is its message."""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from typing import Any, ClassVar
+
+
+class OpsError(Exception):
+    """The operation could not be done."""
+
+    #: Stable name for scripts, JSON and tests.
+    code: ClassVar[str] = "ops_error"
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        super().__init__(cleandoc(type(self).__doc__ or "").replace("\n", " ").format(**facts))
+
+
+class LevelUnknownError(OpsError):
+    """MVP{level} does not exist in this release, which knows MVP1 to MVP{highest}. Choose one of these."""
+
+    code = "level_unknown"
+
+
+class LevelClosedError(OpsError):
+    """{feature} opens with MVP{required}; this site is at MVP{level}. Plan the move in the console."""
+
+    code = "level_closed"
+
+
+class AlreadyAtLevelError(OpsError):
+    """The site is at MVP{level} already, so there is nothing to do."""
+
+    code = "already_at_level"
+
+
+class DownwardPlanError(OpsError):
+    """The site is at MVP{from_level}; a plan only goes upwards. To return to MVP{to_level}, roll back
+    the run that opened MVP{from_level}."""
+
+    code = "downward_plan"
+
+
+class PlanOutdatedError(OpsError):
+    """Plan {plan} was made for another state of the site ({difference}). Make a new plan."""
+
+    code = "plan_outdated"
+
+
+class PlanBlockedError(OpsError):
+    """{count} prerequisite(s) of plan {plan} failed: {failures}"""
+
+    code = "plan_blocked"
+
+
+class ConfirmationError(OpsError):
+    """The confirmation does not match. Type exactly: {expected}"""
+
+    code = "confirmation_mismatch"
+
+
+class RunActiveError(OpsError):
+    """Run {run} is {state} and holds the site. Finish it, or cancel it, or roll it back first."""
+
+    code = "run_active"
+
+
+class RunStateError(OpsError):
+    """Run {run} is {state}; {action} is possible only when it is {allowed}."""
+
+    code = "run_state"
+
+
+class RunNotFoundError(OpsError):
+    """There is no run {run}. `manage.py mvp runs` lists them."""
+
+    code = "run_not_found"
+
+
+class PlanNotFoundError(OpsError):
+    """There is no plan {plan}. Make one with `manage.py mvp plan`."""
+
+    code = "plan_not_found"
+
+
+class LeaseLostError(OpsError):
+    """Worker {worker} lost run {run} to another one; what it had not committed is undone."""
+
+    code = "lease_lost"
+
+
+class StepCriticalError(OpsError):
+    """Step {step} is critical and cannot be skipped. Retry it, or roll the run back."""
+
+    code = "step_critical"
+
+
+class StepUnknownError(OpsError):
+    """Run {run} was planned with the step {step}, which this release does not have. Install the release
+    that planned it, or roll back from a checkpoint."""
+
+    code = "step_unknown"
+
+
+class StepFailedError(OpsError):
+    """{reason}"""
+
+    code = "step_failed"
+
+
+class VerificationError(OpsError):
+    """Verification found {count} difference(s): {differences}"""
+
+    code = "verification_failed"
+
+
+class ParkedRowsChangedError(OpsError):
+    """Rows of {table} changed after they were parked. Retry: the rows are parked again first."""
+
+    code = "parked_rows_changed"
+
+
+class CheckpointNotFoundError(OpsError):
+    """There is no checkpoint {checkpoint}. `manage.py checkpoint list` lists them."""
+
+    code = "checkpoint_not_found"
+
+
+class CheckpointMissingError(OpsError):
+    """The file of checkpoint {checkpoint} is gone ({path}). Bring it back from a backup, or delete the
+    checkpoint's record."""
+
+    code = "checkpoint_missing"
+
+
+class CheckpointCorruptError(OpsError):
+    """Checkpoint {checkpoint} is damaged: {damage}. Nothing was changed; choose another checkpoint."""
+
+    code = "checkpoint_corrupt"
+
+
+class CheckpointUnfitError(OpsError):
+    """Checkpoint {checkpoint} cannot be restored here: {reason}"""
+
+    code = "checkpoint_unfit"
+
+
+class CheckpointProtectedError(OpsError):
+    """Checkpoint {checkpoint} is kept for {reason} and cannot be deleted."""
+
+    code = "checkpoint_protected"
+
+
+class DiskFullError(OpsError):
+    """Writing {path} failed for lack of disk space ({free} bytes free). Free some space, then retry;
+    the unfinished file was removed."""
+
+    code = "disk_full"
+
+
+class DatabaseGoneError(OpsError):
+    """The database does not answer: {reason}. Nothing was changed; try again when it is back."""
+
+    code = "database_gone"
+
+
+class RehearsalError(OpsError):
+    """The rehearsal stopped: {reason}"""
+
+    code = "rehearsal_failed"

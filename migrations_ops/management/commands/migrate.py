@@ -1,0 +1,58 @@
+"""Django's `migrate`, stopped at the site's level.
+
+Every app that is no phase, and every open phase, goes to its newest migration; closed phases stay
+without tables until a run opens them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.core.management.base import CommandError
+from django.core.management.commands.migrate import Command as DjangoMigrate
+from django.db import connections
+from django.db.migrations.loader import MigrationLoader
+
+from migrations_ops.gate import site_level
+from migrations_ops.phase import Phase, phase_of_app, phases
+
+
+class Command(DjangoMigrate):
+    help = "Brings the tables of every open level up to date; levels open and close with `mvp run`."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        label = options["app_label"]
+        closed = [phase for phase in phases() if phase.level > site_level()]
+        if label:
+            self._refuse_phase_moves(label, options["migration_name"], closed)
+            super().handle(*args, **options)
+        elif not closed:
+            super().handle(*args, **options)
+        else:
+            self._migrate_open(closed, *args, **options)
+
+    def _refuse_phase_moves(self, label: str, target: str | None, closed: list[Phase]) -> None:
+        phase = phase_of_app(label)
+        if phase in closed and phase:
+            raise CommandError(
+                f"{label} belongs to MVP{phase.level}, which is closed on this site. "
+                f"`manage.py mvp plan {phase.level}` opens it."
+            )
+        if phase and phase.level > 1 and target == "zero":
+            raise CommandError(
+                f"{label} belongs to MVP{phase.level}, which is open. `manage.py mvp rollback` closes it "
+                "and parks its rows; dropping the tables here would lose them."
+            )
+
+    def _migrate_open(self, closed: list[Phase], *args: Any, **options: Any) -> None:
+        closed_labels = {phase.app_label for phase in closed}
+        loader = MigrationLoader(connections[options["database"]])
+        done = set(loader.applied_migrations)
+        for config in apps.get_app_configs():
+            known = {key for key in loader.disk_migrations if key[0] == config.label}
+            if config.label not in closed_labels and known - done:
+                super().handle(*args, **{**options, "app_label": config.label})
+        if options["verbosity"] >= 1:
+            for phase in closed:
+                self.stdout.write(f"  MVP{phase.level} ({phase.title}) is closed: no tables made.")

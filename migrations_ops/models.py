@@ -1,0 +1,328 @@
+"""The engine's own tables: where the site is, what is planned, what ran, what can be restored.
+
+Journal rows name people by user name and not by key, so that they outlive accounts and restores.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class SiteState(models.Model):
+    """The level of the site; one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    level = models.PositiveSmallIntegerField(default=1)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "ops_site_state"
+        constraints = [models.CheckConstraint(name="ops_site_state_one_row", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"MVP{self.level}"
+
+
+class PlanKind(models.TextChoices):
+    """What a plan does."""
+
+    UPGRADE = "upgrade", _("Level upgrade")
+    RESTORE = "restore", _("Restore of a checkpoint")
+    REHEARSAL = "rehearsal", _("Rehearsal")
+
+
+class Plan(models.Model):
+    """What would run, frozen before anything runs.
+
+    `document` holds phases, steps, rollback operations, requirements and what a rollback would
+    lose; `assessment` holds risk, recommendations and estimate as of `assessed_at`.
+    """
+
+    kind = models.CharField(_("kind"), max_length=16, choices=PlanKind)
+    from_level = models.PositiveSmallIntegerField(_("from level"))
+    to_level = models.PositiveSmallIntegerField(_("to level"))
+    options = models.JSONField(default=dict, blank=True)
+    document = models.JSONField(default=dict)
+    assessment = models.JSONField(default=dict)
+    assessed_at = models.DateTimeField(null=True)
+    #: sha256 of the state the plan is for: level, open migrations, steps, release.
+    fingerprint = models.CharField(max_length=64)
+    created_by = models.CharField(_("planned by"), max_length=150)
+    created_at = models.DateTimeField(_("planned"), default=timezone.now)
+
+    class Meta:
+        db_table = "ops_plans"
+        ordering = ["-id"]
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
+        default_permissions = ("view",)
+        permissions = [
+            ("create_plan", _("Can plan a move")),
+            ("check_plan", _("Can repeat the checks of a plan")),
+            ("rehearse_plan", _("Can rehearse a plan")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.get_kind_display()} MVP{self.from_level} to MVP{self.to_level}"
+
+
+class FindingStatus(models.TextChoices):
+    """The verdict of one check; a failed one blocks."""
+
+    PASS = "pass", _("Pass")
+    WARN = "warn", _("Warning")
+    FAIL = "fail", _("Fail")
+
+
+class Finding(models.Model):
+    """One named check with its evidence, of a plan (run empty) or of a run."""
+
+    plan = models.ForeignKey(Plan, models.CASCADE, related_name="findings")
+    run = models.ForeignKey("Run", models.CASCADE, null=True, related_name="findings")
+    code = models.CharField(max_length=64)
+    title = models.CharField(max_length=200)
+    status = models.CharField(max_length=8, choices=FindingStatus)
+    evidence = models.TextField()
+    remedy = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "ops_findings"
+        ordering = ["id"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.status}"
+
+
+class RunState(models.TextChoices):
+    """Where a run is. Up to FAILED it holds the site; no other run can start."""
+
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    PAUSING = "pausing", _("Pausing")
+    PAUSED = "paused", _("Paused")
+    ROLLING_BACK = "rolling_back", _("Rolling back")
+    FAILED = "failed", _("Failed")
+    ROLLED_BACK = "rolled_back", _("Rolled back")
+    CANCELLED = "cancelled", _("Cancelled")
+    SUCCEEDED = "succeeded", _("Succeeded")
+
+
+ACTIVE_STATES = (
+    RunState.QUEUED,
+    RunState.RUNNING,
+    RunState.PAUSING,
+    RunState.PAUSED,
+    RunState.ROLLING_BACK,
+    RunState.FAILED,
+)
+
+
+class Direction(models.TextChoices):
+    """Whether a run applies its steps or reverts them."""
+
+    FORWARD = "forward", _("Forward")
+    BACK = "back", _("Back")
+
+
+class Intent(models.TextChoices):
+    """What a run does at its next safe point, when asked to stop."""
+
+    NONE = "", _("Go on")
+    PAUSE = "pause", _("Pause")
+    CANCEL = "cancel", _("Cancel and keep what is done")
+    ROLL_BACK = "roll_back", _("Roll back")
+
+
+class Run(models.Model):
+    """One execution of a plan.
+
+    Exactly one worker may move it: the one whose token is in `lease_token` before `lease_until`.
+    """
+
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="runs")
+    state = models.CharField(_("state"), max_length=16, choices=RunState, default=RunState.QUEUED)
+    state_since = models.DateTimeField(default=timezone.now)
+    direction = models.CharField(max_length=8, choices=Direction, default=Direction.FORWARD)
+    intent = models.CharField(max_length=16, choices=Intent, default=Intent.NONE, blank=True)
+    #: True while the run holds the site, else NULL; unique, so two never do.
+    active = models.BooleanField(null=True, default=True, unique=True)
+    waiting_for = models.CharField(max_length=300, blank=True)
+    lease_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=120, blank=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    started_by = models.CharField(_("started by"), max_length=150)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        db_table = "ops_runs"
+        ordering = ["-id"]
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        default_permissions = ("view",)
+        permissions = [
+            ("start_run", _("Can start a run")),
+            ("pause_run", _("Can pause a run")),
+            ("resume_run", _("Can resume a run")),
+            ("cancel_run", _("Can cancel a run")),
+            ("retry_run", _("Can retry a failed run")),
+            ("skip_step", _("Can skip a step that is not critical")),
+            ("force_stop_run", _("Can take a run away from a stuck worker")),
+            ("roll_back_run", _("Can roll a run back")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="ops_runs_active_matches_state",
+                condition=models.Q(active=True, state__in=ACTIVE_STATES)
+                | (models.Q(active__isnull=True) & ~models.Q(state__in=ACTIVE_STATES)),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.get_state_display()}"
+
+
+class StepState(models.TextChoices):
+    """Where one step of a run is."""
+
+    PENDING = "pending", _("Pending")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    WARNING = "warning", _("Failed, not critical")
+    FAILED = "failed", _("Failed")
+    SKIPPED = "skipped", _("Skipped")
+    REVERTING = "reverting", _("Reverting")
+    REVERTED = "reverted", _("Reverted")
+
+
+class StepRecord(models.Model):
+    """The journal of one step: how far it is, both ways."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=100)
+    title = models.CharField(max_length=200)
+    kind = models.CharField(max_length=16)
+    critical = models.BooleanField(default=True)
+    state = models.CharField(max_length=16, choices=StepState, default=StepState.PENDING)
+    cursor = models.JSONField(null=True)
+    revert_cursor = models.JSONField(null=True)
+    rows_done = models.PositiveBigIntegerField(default=0)
+    rows_total = models.PositiveBigIntegerField(null=True)
+    #: Seconds spent in batches, forward and back; with rows_done it gives the measured rate.
+    busy_seconds = models.FloatField(default=0.0)
+    revert_busy_seconds = models.FloatField(default=0.0)
+    #: Starts since the last committed batch; too many mean that the step kills its worker.
+    attempts = models.PositiveSmallIntegerField(default=0)
+    result = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "ops_steps"
+        ordering = ["run", "position"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name"], name="ops_steps_name_once"),
+            models.UniqueConstraint(fields=["run", "position"], name="ops_steps_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.name}: {self.state}"
+
+
+class EventLevel(models.TextChoices):
+    """Weight of a journal line; AUDIT is something that a person did."""
+
+    INFO = "info", _("Info")
+    WARN = "warn", _("Warning")
+    ERROR = "error", _("Error")
+    AUDIT = "audit", _("Action")
+
+
+class RunEvent(models.Model):
+    """One line of the journal: what happened, who did it and why."""
+
+    run = models.ForeignKey(Run, models.CASCADE, null=True, related_name="events")
+    plan = models.ForeignKey(Plan, models.CASCADE, null=True, related_name="events")
+    step = models.CharField(max_length=100, blank=True)
+    level = models.CharField(max_length=8, choices=EventLevel, default=EventLevel.INFO)
+    action = models.CharField(max_length=32, blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    message = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "ops_events"
+        ordering = ["id"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class CheckpointKind(models.TextChoices):
+    """What a checkpoint holds."""
+
+    FULL = "full", _("Whole site")
+    PARKED = "parked", _("Rows parked by a rollback")
+
+
+class CheckpointState(models.TextChoices):
+    """Whether the file of a checkpoint can be used."""
+
+    COMPLETE = "complete", _("Complete")
+    CORRUPT = "corrupt", _("Damaged")
+    DELETED = "deleted", _("Deleted")
+
+
+class Checkpoint(models.Model):
+    """A consistent copy of the site's rows in one file, with a manifest to prove it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=8, choices=CheckpointKind, default=CheckpointKind.FULL)
+    label = models.CharField(_("label"), max_length=200)
+    level = models.PositiveSmallIntegerField(_("level"))
+    #: For parked rows: the level whose tables they came from.
+    phase_level = models.PositiveSmallIntegerField(null=True)
+    state = models.CharField(_("state"), max_length=16, choices=CheckpointState, default=CheckpointState.COMPLETE)
+    file_name = models.CharField(max_length=200, unique=True)
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.PositiveBigIntegerField(_("size"))
+    manifest = models.JSONField()
+    protected = models.BooleanField(_("protected"), default=False)
+    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="checkpoints")
+    created_by = models.CharField(_("created by"), max_length=150)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    verified_at = models.DateTimeField(null=True)
+    #: Last time its restore into an empty database gave back every row (a rehearsal does that).
+    restore_tested_at = models.DateTimeField(null=True)
+    restored_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "ops_checkpoints"
+        ordering = ["-created_at", "id"]
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
+        default_permissions = ("view",)
+        permissions = [
+            ("create_checkpoint", _("Can create a checkpoint")),
+            ("verify_checkpoint", _("Can verify a checkpoint")),
+            ("download_checkpoint", _("Can download a checkpoint")),
+            ("restore_checkpoint", _("Can restore a checkpoint")),
+            ("delete_checkpoint", _("Can delete a checkpoint")),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
