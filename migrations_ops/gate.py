@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 HttpView = Callable[..., HttpResponseBase]
 
 
-def site_level() -> int:
+def site_level(using: str = "default") -> int:
     """The level of the site as committed; 1 before the first migration."""
     try:
-        level = SiteState.objects.filter(pk=1).values_list("level", flat=True).first()
+        level = SiteState.objects.using(using).filter(pk=1).values_list("level", flat=True).first()
     except DatabaseError:
-        if table_exists(SiteState._meta.db_table):
+        if table_exists(SiteState._meta.db_table, using):
             raise
         return 1
     return level or 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db.models import Model
@@ -58,6 +58,8 @@ class Phase:
     #: Models whose rows are computed from others: left out of checkpoints, made again by `after_restore`.
     derived_models: frozenset[str] = frozenset()
     after_restore: tuple[Callable[[], None], ...] = ()
+    #: Facts for the manifest of a checkpoint, by name: settings, plugins.
+    describe: Callable[[], dict[str, Any]] = dict
 
     def models(self) -> list[type[Model]]:
         """The phase's models with a table of their own, derived ones left out, parents first."""

@@ -108,6 +108,10 @@ class Step:
     reversible: ClassVar[bool] = True
     commit: ClassVar[Commit] = Commit.ROWS
 
+    def commit_for(self, direction: str, cursor: Cursor) -> Commit:
+        """The transaction of the batch that comes after `cursor`."""
+        return self.commit
+
     def precheck(self) -> Iterable[Finding]:
         """Read-only findings of this step; at plan time and again right before the run."""
         return ()

@@ -1,0 +1,83 @@
+"""The only module that knows django-q2: slices of runs, schedules, heartbeats of workers.
+
+The queue carries work; it is never the truth about a run. That is the run's row and its lease.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+from django_q.status import Stat
+from django_q.tasks import async_task
+
+#: A worker process that has not reported for this long counts as gone.
+HEARTBEAT_LIMIT = timedelta(seconds=30)
+
+WATCHDOG = "ops-watchdog"
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """One cluster of worker processes as it last reported."""
+
+    name: str
+    state: str
+    age: timedelta
+
+    @property
+    def alive(self) -> bool:
+        """Whether it reported lately and is not stopping."""
+        return self.age < HEARTBEAT_LIMIT and self.state in {"Idle", "Working", "Starting"}
+
+
+def kick(run_id: int) -> None:
+    """Queue the next slice of a run; in the caller's transaction, so both commit or neither."""
+    async_task("migrations_ops.runner.run_slice", run_id, task_name=f"run-{run_id}")
+
+
+def workers() -> list[WorkerStatus]:
+    """Every cluster that has a heartbeat."""
+    now = timezone.now()
+    return [
+        WorkerStatus(name=f"{stat.host}:{stat.pid}", state=str(stat.status), age=now - stat.timestamp)
+        for stat in Stat.get_all()
+    ]
+
+
+def waiting_tasks() -> int:
+    """How many tasks wait in the queue."""
+    return OrmQ.objects.count()
+
+
+def schedule_set(*, name: str, function: str, every: timedelta) -> None:
+    """Run `function` (dotted path, no arguments) every so often; replaces a schedule of this name.
+
+    `every` is a whole number of minutes, one or more; ValueError otherwise.
+    """
+    minutes, rest = divmod(every, timedelta(minutes=1))
+    if minutes < 1 or rest:
+        raise ValueError(f"schedule {name}: {every} is not a whole number of minutes")
+    Schedule.objects.update_or_create(
+        name=name,
+        defaults={
+            "func": function,
+            "schedule_type": Schedule.MINUTES,
+            "minutes": minutes,
+            "repeats": -1,
+            "next_run": timezone.now(),
+        },
+    )
+
+
+def schedule_remove(*, name: str) -> None:
+    """Forget the schedule of this name; nothing happens when there is none."""
+    Schedule.objects.filter(name=name).delete()
+
+
+def watchdog_set() -> None:
+    """Have runs looked after every minute; an existing schedule keeps its rhythm."""
+    if not Schedule.objects.filter(name=WATCHDOG).exists():
+        schedule_set(name=WATCHDOG, function="migrations_ops.runner.runs_watch", every=timedelta(minutes=1))

@@ -1,0 +1,72 @@
+"""Moves the tables of one phase with Django's own migration files, one migration at a time.
+
+Callers hold `ddl_transaction`, so that the tables, Django's record of the migration and the
+caller's journal commit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+
+#: How long a change of tables waits for readers and writers on PostgreSQL before it gives up and
+#: is tried again; longer, and everyone else queues up behind it.
+LOCK_TIMEOUT_MS = 3_000
+
+
+@contextmanager
+def ddl_transaction() -> Iterator[None]:
+    """A transaction in which tables may change on both databases."""
+    with connection.constraint_checks_disabled(), transaction.atomic(durable=True):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        yield
+
+
+def migrations_known(app_label: str) -> list[str]:
+    """Names of an app's migrations in this release, in the order in which they apply."""
+    graph = MigrationExecutor(connection).loader.graph
+    names = []
+    for leaf in graph.leaf_nodes(app_label):
+        names += [name for label, name in graph.forwards_plan(leaf) if label == app_label and name not in names]
+    return names
+
+
+def migrations_applied(app_label: str) -> list[str]:
+    """Names of an app's migrations that the database has, in the order in which they apply."""
+    applied = {name for label, name in MigrationRecorder(connection).applied_migrations() if label == app_label}
+    return [name for name in migrations_known(app_label) if name in applied]
+
+
+def migration_apply(app_label: str, name: str) -> None:
+    """Apply one migration and what it needs; nothing happens when it is applied already."""
+    _migrate_to(app_label, name)
+
+
+def migration_unapply(app_label: str, name: str) -> None:
+    """Undo one migration and every later one of its app."""
+    earlier = migrations_known(app_label)
+    position = earlier.index(name)
+    _migrate_to(app_label, earlier[position - 1] if position else None)
+
+
+def _migrate_to(app_label: str, name: str | None) -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate([(app_label, name)])  # type: ignore[list-item]
+
+
+def app_open(app_label: str) -> None:
+    """Apply every migration of an app."""
+    for name in migrations_known(app_label):
+        migration_apply(app_label, name)
+
+
+def app_close(app_label: str) -> None:
+    """Undo every migration of an app; its tables are gone after it."""
+    _migrate_to(app_label, None)

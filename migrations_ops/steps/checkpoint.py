@@ -1,0 +1,46 @@
+"""The step that copies the site's rows into a checkpoint before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID, uuid4
+
+from migrations_ops.checkpoints import checkpoint_create, checkpoint_get, checkpoint_verify, tables_open
+from migrations_ops.gate import site_level
+from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext, StepKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointStep(Step):
+    """A full checkpoint, verified by reading it back."""
+
+    kind: StepKind = StepKind.CHECKPOINT
+    commit: ClassVar[Commit] = Commit.OUTSIDE
+
+    def estimate(self) -> int:
+        return sum(model._base_manager.count() for model in tables_open(site_level()))
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if cursor is None:
+            cursor = {"checkpoint": str(uuid4())}
+            yield Batch(cursor)  # the name is journaled first: a crash finds the same file again
+        checkpoint = checkpoint_create(
+            label=f"Before run {ctx.run.pk} (MVP{ctx.run.plan.from_level} to MVP{ctx.run.plan.to_level})",
+            actor=ctx.run.started_by,
+            checkpoint_id=UUID(cursor["checkpoint"]),
+            run=ctx.run,
+            heartbeat=ctx.heartbeat,
+        )
+        checkpoint_verify(checkpoint=checkpoint, heartbeat=ctx.heartbeat)
+        rows = sum(table["rows"] for table in checkpoint.manifest["tables"].values())
+        ctx.remember(checkpoint=str(checkpoint.pk))
+        ctx.log(f"Checkpoint {checkpoint.pk}: {rows} rows, {checkpoint.size_bytes} bytes, read back and equal")
+        yield Batch(cursor, rows)
+
+    def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        # The file stays: it is what the operator falls back on if the rollback itself went wrong.
+        if checkpoint := ctx.record.result.get("checkpoint"):
+            ctx.log(f"Checkpoint {checkpoint_get(checkpoint).pk} is kept")
+        yield Batch()

@@ -1,0 +1,115 @@
+"""The step that brings back the rows that an earlier rollback has parked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db.models import Model
+from django.utils import timezone
+
+from migrations_ops.archive import archive_lines, rows_insert
+from migrations_ops.checkpoints import checkpoint_get, checkpoint_path, checkpoint_verify, foreign_keys, sequences_reset
+from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState
+from migrations_ops.phase import phase_at
+from migrations_ops.steps.base import Batch, Cursor, RollbackOperation, Step, StepContext, StepKind
+
+ROWS_PER_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParkedRowsStep(Step):
+    """Inserts the newest parked rows of a phase into its new tables.
+
+    A row whose parent was deleted meanwhile cannot come back; it stays in the archive and is
+    counted in the journal.
+    """
+
+    level: int
+    kind: StepKind = StepKind.DATA
+
+    def parked(self) -> Checkpoint | None:
+        """The newest archive of this phase that has not come back yet."""
+        waiting = Checkpoint.objects.filter(
+            kind=CheckpointKind.PARKED,
+            phase_level=self.level,
+            restored_at__isnull=True,
+            state=CheckpointState.COMPLETE,
+        )
+        return waiting.order_by("-created_at").first()
+
+    def estimate(self) -> int:
+        parked = self.parked()
+        return sum(table["rows"] for table in parked.manifest["tables"].values()) if parked else 0
+
+    def rollback_operation(self) -> RollbackOperation:
+        return RollbackOperation(
+            kind="data-restore",
+            description=f"Keep the rows of MVP{self.level} in an archive that the next upgrade restores",
+        )
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if cursor is None:
+            parked = self.parked()
+            cursor = {"checkpoint": str(parked.pk) if parked else None, "table": 0, "row": 0, "left": 0}
+        if cursor["checkpoint"]:
+            yield from self._restore(ctx, checkpoint_get(cursor["checkpoint"]), cursor)
+        else:
+            ctx.log("No parked rows wait for this level")
+        ctx.remember(complete=True)
+        yield Batch(cursor)
+
+    def _restore(self, ctx: StepContext, parked: Checkpoint, cursor: dict[str, Any]) -> Iterator[Batch]:
+        checkpoint_verify(checkpoint=parked)
+        tables = phase_at(self.level).models()
+        left = cursor["left"]
+        for position in range(cursor["table"], len(tables)):
+            skip = cursor["row"] if position == cursor["table"] else 0
+            for skip, rows, missing in self._batches(tables[position], parked, skip):
+                left += missing
+                yield Batch({**cursor, "table": position, "row": skip, "left": left}, rows)
+        sequences_reset(tables)
+        Checkpoint.objects.filter(pk=parked.pk).update(restored_at=timezone.now())
+        ctx.log(f"Rows parked on {parked.created_at:%Y-%m-%d} are back; {left} without a parent stay in the archive")
+        ctx.remember(restored=str(parked.pk), left_in_archive=left)
+
+    def _batches(self, model: type[Model], parked: Checkpoint, skip: int) -> Iterator[tuple[int, int, int]]:
+        table = model._meta.db_table
+        facts = parked.manifest["tables"].get(table)
+        if not facts:
+            return
+        lines = archive_lines(checkpoint_path(parked), table, skip=skip)
+        while batch := list(islice(lines, ROWS_PER_BATCH)):
+            kept = rows_with_parents(model, batch, facts["columns"])
+            rows_insert(model, kept, facts["columns"])
+            skip += len(batch)
+            yield skip, len(kept), len(batch) - len(kept)
+
+    def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        # SchemaStep parks every row of the phase, these with them, right before it drops the tables.
+        yield Batch()
+
+
+def rows_with_parents(model: type[Model], rows: list[list[Any]], columns: list[str]) -> list[list[Any]]:
+    """The rows whose foreign keys hold; a key that may be NULL is emptied instead."""
+    kept = [list(row) for row in rows]
+    for field in foreign_keys(model):
+        if field.attname not in columns:
+            continue
+        at = columns.index(field.attname)
+        parents = present_parents(field, {row[at] for row in kept if row[at] is not None})
+        if field.null:
+            for row in kept:
+                row[at] = row[at] if str(row[at]) in parents else None
+        else:
+            kept = [row for row in kept if str(row[at]) in parents]
+    return kept
+
+
+def present_parents(field: Any, keys: set[Any]) -> set[str]:
+    """Which of these keys exist in the table that a foreign key points to, as text."""
+    target = field.target_field
+    rows = field.related_model._base_manager.filter(**{f"{target.attname}__in": keys})
+    return {str(key) for key in rows.values_list(target.attname, flat=True)}
