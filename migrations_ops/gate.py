@@ -124,7 +124,7 @@ def level_context(request: HttpRequest) -> dict[str, Any]:
     def links() -> Iterable[Any]:
         return [
             link
-            for phase in phases_open(int(level))
+            for phase in phases_open(level + 0)  # a lazy object proxies +, not int()
             for link in phase.nav
             if not link.permission or request.user.has_perm(link.permission)
         ]
