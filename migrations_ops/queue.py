@@ -16,6 +16,10 @@ from django_q.tasks import async_task
 #: A worker process that has not reported for this long counts as gone.
 HEARTBEAT_LIMIT = timedelta(seconds=30)
 
+#: A batch that cannot be cut, such as a checkpoint of large data, outlives the slice that began it.
+#: The queue may hand the task out again meanwhile; the lease refuses the second one.
+SLICE_TIMEOUT_SECONDS = 4 * 3600
+
 WATCHDOG = "ops-watchdog"
 
 
@@ -35,7 +39,7 @@ class WorkerStatus:
 
 def kick(run_id: int) -> None:
     """Queue the next slice of a run; in the caller's transaction, so both commit or neither."""
-    async_task("migrations_ops.runner.run_slice", run_id, task_name=f"run-{run_id}")
+    async_task("migrations_ops.runner.run_slice", run_id, task_name=f"run-{run_id}", timeout=SLICE_TIMEOUT_SECONDS)
 
 
 def workers() -> list[WorkerStatus]:
@@ -80,4 +84,4 @@ def schedule_remove(*, name: str) -> None:
 def watchdog_set() -> None:
     """Have runs looked after every minute; an existing schedule keeps its rhythm."""
     if not Schedule.objects.filter(name=WATCHDOG).exists():
-        schedule_set(name=WATCHDOG, function="migrations_ops.runner.runs_watch", every=timedelta(minutes=1))
+        schedule_set(name=WATCHDOG, function="migrations_ops.lease.runs_watch", every=timedelta(minutes=1))

@@ -61,6 +61,8 @@ class StepContext:
     lines: list[str] = field(default_factory=list)
     #: Called inside long work without a yield: keeps the lease, raises LeaseLostError.
     heartbeat: Callable[[], None] = lambda: None
+    #: Whether a person asked the run to stop; for long batches, which then end early.
+    stop_asked: Callable[[], bool] = lambda: False
 
     @property
     def options(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 from migrations_ops.archive import manifest_differences, tables_manifest
@@ -58,23 +59,30 @@ class SchemaStep(Step):
                 yield Batch({"applied": name}, 1)
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
-        state = cursor or {"tries": 1, "checkpoint": str(uuid4())}
+        state = cursor or self._fresh_archive(tries=1)
         if cursor is None:
             yield Batch(state)  # journaled first: a crash parks into the same file again
-        while not state.get("parked"):
-            state = {**state, "parked": self._park(ctx, UUID(state["checkpoint"]))}
-            yield Batch(state)
+        while not state.get("dropped"):
+            state, migrations = self._revert_once(ctx, state)
+            yield Batch(state, migrations)
+
+    def _revert_once(self, ctx: StepContext, state: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """One batch of the way back: the next state and how many migrations were undone."""
+        if not state.get("parked"):
+            return {**state, "parked": self._park(ctx, UUID(state["checkpoint"]))}, 0
         applied = migrations_applied(self.phase.app_label)
         if applied and (change := self._changed_since(state["parked"])):
             if state["tries"] >= PARK_TRIES:
                 raise ParkedRowsChangedError(table=change)
             ctx.log(f"{change}: parked again")
-            yield Batch({"tries": state["tries"] + 1, "checkpoint": str(uuid4())})
-            return
+            return self._fresh_archive(tries=state["tries"] + 1), 0
         for name in reversed(applied):
             migration_unapply(self.phase.app_label, name)
             ctx.log(f"Dropped the tables of {self.phase.app_label}.{name}")
-        yield Batch({**state, "dropped": True}, len(applied))
+        return {**state, "dropped": True}, len(applied)
+
+    def _fresh_archive(self, *, tries: int) -> dict[str, Any]:
+        return {"tries": tries, "checkpoint": str(uuid4())}
 
     def _park(self, ctx: StepContext, checkpoint_id: UUID) -> str:
         """Id of the checkpoint that holds the rows, or "nothing" when there is nothing to keep."""

@@ -1,0 +1,80 @@
+"""How long a plan will take, from rates measured on this site; never from constants."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import Sum
+
+from migrations_ops.models import PlanKind, Run, RunState, StepRecord
+from migrations_ops.steps.base import Step
+
+PROBE_ROWS = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEstimate:
+    """Work units and seconds of one step; `source` says where the rate was measured."""
+
+    step: str
+    units: int | None
+    seconds: float | None
+    source: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The estimate as it is stored with a plan."""
+        return {"step": self.step, "units": self.units, "seconds": self.seconds, "source": self.source}
+
+
+def estimate_steps(steps: tuple[Step, ...]) -> list[StepEstimate]:
+    """An estimate of every step: the rate of the last rehearsal or run, else of a probe of this database."""
+    probe = probe_rows_per_second()
+    return [_estimate(step, probe) for step in steps]
+
+
+def _estimate(step: Step, probe: float) -> StepEstimate:
+    units = step.estimate()
+    for source, measured in (("rehearsal", rehearsed(step.name)), ("earlier run", ran(step.name))):
+        if measured:
+            rows, seconds = measured
+            scale = units / rows if units and rows else 1.0
+            return StepEstimate(step=step.name, units=units, seconds=seconds * scale, source=source)
+    seconds = units / probe if units is not None else None
+    source = "write probe of this database; rehearse to measure" if units is not None else "not measured: rehearse"
+    return StepEstimate(step=step.name, units=units, seconds=seconds, source=source)
+
+
+def rehearsed(step_name: str) -> tuple[int, float] | None:
+    """Rows and seconds of a step in the newest rehearsal that measured it."""
+    rehearsals = Run.objects.filter(plan__kind=PlanKind.REHEARSAL, state=RunState.SUCCEEDED).order_by("-pk")
+    for run in rehearsals[:5]:
+        for record in run.steps.all():
+            measured = record.result.get("measured", {}).get(step_name)
+            if measured:
+                return int(measured["rows"]), float(measured["seconds"])
+    return None
+
+
+def ran(step_name: str) -> tuple[int, float] | None:
+    """Rows and seconds of a step over the runs that finished it."""
+    total = StepRecord.objects.filter(name=step_name, finished_at__isnull=False, busy_seconds__gt=0).aggregate(
+        rows=Sum("rows_done"), seconds=Sum("busy_seconds")
+    )
+    return (total["rows"], total["seconds"]) if total["seconds"] else None
+
+
+def probe_rows_per_second() -> float:
+    """Rows a second that this database takes into a temporary table, right now."""
+    rows = [(number, "x" * 200) for number in range(PROBE_ROWS)]
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE ops_probe (id integer PRIMARY KEY, body text)")
+        try:
+            began = time.perf_counter()
+            cursor.executemany("INSERT INTO ops_probe (id, body) VALUES (%s, %s)", rows)
+            seconds = time.perf_counter() - began
+        finally:
+            cursor.execute("DROP TABLE ops_probe")
+    return PROBE_ROWS / max(seconds, 1e-6)

@@ -1,0 +1,272 @@
+"""The loop that moves a run: one batch, one commit, one journal row at a time."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from migrations_ops import audit, queue
+from migrations_ops.errors import LeaseLostError, StepFailedError, StepUnknownError
+from migrations_ops.lease import Lease, lease_extend, lease_release, run_claim
+from migrations_ops.models import Direction, EventLevel, Intent, Run, RunEvent, RunState, StepRecord, StepState
+from migrations_ops.planning import steps_of
+from migrations_ops.schema import ddl_transaction
+from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext
+
+#: A slice gives the worker back to other tasks after this many seconds, at the next safe point.
+SLICE_SECONDS = 20
+#: Starts of a step without a committed batch between them; more mean that it kills its worker.
+ATTEMPTS_MAX = 5
+#: Pause before a command tries again what a lock or a lost connection has stopped, in seconds.
+RETRY_SECONDS = 0.5
+
+TO_APPLY = (StepState.PENDING, StepState.RUNNING, StepState.FAILED)
+TO_REVERT = (
+    StepState.RUNNING,
+    StepState.DONE,
+    StepState.WARNING,
+    StepState.FAILED,
+    StepState.SKIPPED,
+    StepState.REVERTING,
+)
+
+
+class Outcome(Enum):
+    """Why the loop came back."""
+
+    STOPPED = "the run waits for a person, or is over"
+    SLICE_OVER = "time is up; there is more to do"
+    TRY_AGAIN = "the database did not let it go on"
+
+
+def run_slice(run_id: int) -> str:
+    """One task of the queue: move the run for a while, then queue the next slice."""
+    lease = run_claim(run_id)
+    if lease is None:
+        return "not to be moved, or another worker moves it"
+    outcome = execute(lease, until=time.monotonic() + SLICE_SECONDS)
+    if outcome is not Outcome.STOPPED:
+        with transaction.atomic():
+            lease_release(lease)
+            queue.kick(run_id)
+    return outcome.value
+
+
+def run_inline(run_id: int) -> Run:
+    """Move the run in this process until it waits for a person or is over."""
+    while lease := run_claim(run_id):
+        outcome = execute(lease, until=float("inf"))
+        if outcome is Outcome.TRY_AGAIN:
+            lease_release(lease)
+            time.sleep(RETRY_SECONDS)
+    return Run.objects.get(pk=run_id)
+
+
+def intent_obey(run_id: int) -> None:
+    """Do what a person asked for at once when no worker holds the run."""
+    if lease := run_claim(run_id):
+        run = Run.objects.select_related("plan").get(pk=run_id)
+        if not run.intent or _obey(lease, run) is not Outcome.STOPPED:
+            lease_release(lease)
+
+
+def execute(lease: Lease, *, until: float) -> Outcome:
+    """Move the run until it stops or `until` (time.monotonic) has passed.
+
+    Raises LeaseLostError when another worker took the run; nothing of this one is left then.
+    """
+    while True:
+        run = Run.objects.select_related("plan").get(pk=lease.run_id)
+        if run.lease_token != lease.token:
+            raise LeaseLostError(worker=lease.worker, run=run.pk)
+        if run.intent and _obey(lease, run) is Outcome.STOPPED:
+            return Outcome.STOPPED
+        record = next_record(run)
+        if record is None:
+            _finish(lease, run)
+            return Outcome.STOPPED
+        outcome = _advance(lease, run, record, until)
+        if outcome is not None:
+            return outcome
+
+
+def next_record(run: Run) -> StepRecord | None:
+    """The step that is next: upwards the first unfinished one, back the last one that has begun."""
+    if run.direction == Direction.FORWARD:
+        return run.steps.filter(state__in=TO_APPLY).order_by("position").first()
+    begun = run.steps.filter(state__in=TO_REVERT, started_at__isnull=False)
+    return begun.order_by("-position").first()
+
+
+def _obey(lease: Lease, run: Run) -> Outcome | None:
+    """Do what a person asked for; None when the run goes on."""
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        if run.intent == Intent.ROLL_BACK:
+            lease_extend(
+                lease, direction=Direction.BACK, state=RunState.ROLLING_BACK, state_since=now, intent=Intent.NONE
+            )
+            run.direction = Direction.BACK
+            audit.note(run, "Rolling back")
+            return None
+        stopped: dict[str, Any] = {"state": RunState.PAUSED}
+        if run.intent == Intent.CANCEL:
+            stopped = {"state": RunState.CANCELLED, "active": None, "finished_at": now}
+        lease_release(lease, intent=Intent.NONE, state_since=now, **stopped)
+        audit.note(run, f"Run {stopped['state'].label.lower()} at a safe point")
+    return Outcome.STOPPED
+
+
+def _finish(lease: Lease, run: Run) -> None:
+    state = RunState.SUCCEEDED if run.direction == Direction.FORWARD else RunState.ROLLED_BACK
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        lease_release(lease, state=state, state_since=now, finished_at=now, active=None, error="")
+        audit.note(run, f"Run {state.label.lower()}")
+
+
+def _advance(lease: Lease, run: Run, record: StepRecord, until: float) -> Outcome | None:
+    """Move one step; None when it is over and the next one can begin."""
+    try:
+        step = _step_named(run, record)
+        _begin(lease, run, record, step)
+        return _batches(lease, run, record, step, until)
+    except LeaseLostError:
+        raise
+    except (OperationalError, InterfaceError) as error:
+        return _database_trouble(lease, run, record, error)
+    except Exception as error:  # a step may fail in any way; the journal keeps how
+        return _fail(lease, run, record, error)
+
+
+def _step_named(run: Run, record: StepRecord) -> Step:
+    for step in steps_of(run.plan):
+        if step.name == record.name:
+            return step
+    raise StepUnknownError(run=run.pk, step=record.name)
+
+
+def _begin(lease: Lease, run: Run, record: StepRecord, step: Step) -> None:
+    """Journal that the step begins, or begins again after a crash."""
+    if record.attempts >= ATTEMPTS_MAX:
+        reason = f"{record.title} was started {record.attempts} times and never finished a batch. {record.error}"
+        raise StepFailedError(reason=reason)
+    forward = run.direction == Direction.FORWARD
+    record.state = StepState.RUNNING if forward else StepState.REVERTING
+    record.started_at = record.started_at or timezone.now()
+    record.attempts += 1
+    if forward and record.rows_total is None:
+        record.rows_total = step.estimate()
+    with transaction.atomic(durable=True):
+        lease_extend(lease)
+        record.save(update_fields=["state", "started_at", "attempts", "rows_total"])
+        if record.attempts == 1:
+            audit.note(run, f"{'Started' if forward else 'Reverting'}: {record.title}", step=record.name)
+
+
+def _batches(lease: Lease, run: Run, record: StepRecord, step: Step, until: float) -> Outcome | None:
+    """Run batch after batch until the step is over, a person asks to stop, or time is up."""
+    forward = run.direction == Direction.FORWARD
+    ctx = StepContext(
+        run=run, record=record, heartbeat=lambda: lease_extend(lease), stop_asked=lambda: _intent(run) != Intent.NONE
+    )
+    cursor: Cursor = record.cursor if forward else record.revert_cursor
+    generator = step.apply(ctx, cursor) if forward else step.revert(ctx, cursor)
+    try:
+        while batch := _batch(lease, ctx, generator, step.commit_for(run.direction, cursor)):
+            cursor = batch.cursor
+            if _intent(run) != Intent.NONE:
+                return None  # the loop obeys before it goes on with this step
+            if time.monotonic() >= until:
+                return Outcome.SLICE_OVER
+    finally:
+        generator.close()  # type: ignore[attr-defined]
+    return None
+
+
+def _intent(run: Run) -> str:
+    """What a person asked for since the run was read."""
+    return Run.objects.values_list("intent", flat=True).get(pk=run.pk)
+
+
+def _batch(lease: Lease, ctx: StepContext, generator: Iterator[Batch], commit: Commit) -> Batch | None:
+    """One batch with its journal row in one commit; None when the step is over."""
+    began = time.monotonic()
+    if commit is Commit.OUTSIDE:
+        batch = next(generator, None)
+        with transaction.atomic(durable=True):
+            lease_extend(lease)
+            _journal(ctx, batch, time.monotonic() - began)
+        return batch
+    with _batch_transaction(commit):
+        lease_extend(lease)
+        batch = next(generator, None)
+        _journal(ctx, batch, time.monotonic() - began)
+    return batch
+
+
+@contextmanager
+def _batch_transaction(commit: Commit) -> Iterator[None]:
+    with ddl_transaction() if commit is Commit.DDL else transaction.atomic(durable=True):
+        yield
+
+
+def _journal(ctx: StepContext, batch: Batch | None, seconds: float) -> None:
+    """Write what the batch did to the step's row and to the run's journal."""
+    forward = ctx.run.direction == Direction.FORWARD
+    changes: dict[str, Any] = {"result": ctx.record.result, "attempts": 0, "error": ""}
+    if forward:
+        changes["busy_seconds"] = F("busy_seconds") + seconds
+    else:
+        changes["revert_busy_seconds"] = F("revert_busy_seconds") + seconds
+    if batch is None:
+        changes |= {"state": StepState.DONE if forward else StepState.REVERTED, "finished_at": timezone.now()}
+    else:
+        changes["cursor" if forward else "revert_cursor"] = batch.cursor
+        if forward:
+            changes["rows_done"] = F("rows_done") + batch.rows
+    StepRecord.objects.filter(pk=ctx.record.pk).update(**changes)
+    RunEvent.objects.bulk_create(
+        RunEvent(run=ctx.run, plan=ctx.run.plan, step=ctx.record.name, message=line) for line in ctx.lines
+    )
+    ctx.lines.clear()
+
+
+def _database_trouble(lease: Lease, run: Run, record: StepRecord, error: Exception) -> Outcome:
+    """The database refused or went away: what was not committed is gone; try again in a moment.
+
+    If it is still away here, this raises, the lease runs out and the watchdog queues the run again.
+    """
+    connection.close()
+    with transaction.atomic(durable=True):
+        lease_extend(lease, waiting_for=f"the database, which said: {error}"[:300])
+        StepRecord.objects.filter(pk=record.pk).update(error=str(error))
+        audit.note(run, f"The database stopped {record.title}: {error}", level=EventLevel.WARN, step=record.name)
+    return Outcome.TRY_AGAIN
+
+
+def _fail(lease: Lease, run: Run, record: StepRecord, error: Exception) -> Outcome | None:
+    """Journal a failure: the run goes on behind a step that is not critical, else it waits for a person."""
+    if connection.connection is not None and not connection.is_usable():
+        connection.close()
+    goes_on = run.direction == Direction.FORWARD and not record.critical
+    now, text = timezone.now(), "".join(traceback.format_exception(error))
+    with transaction.atomic(durable=True):
+        StepRecord.objects.filter(pk=record.pk).update(
+            state=StepState.WARNING if goes_on else StepState.FAILED, error=text, attempts=0, finished_at=now
+        )
+        level = EventLevel.WARN if goes_on else EventLevel.ERROR
+        audit.note(run, f"{record.title} failed: {error}", level=level, step=record.name)
+        if goes_on:
+            lease_extend(lease)
+        else:
+            lease_release(lease, state=RunState.FAILED, state_since=now, error=str(error), intent=Intent.NONE)
+    return None if goes_on else Outcome.STOPPED
