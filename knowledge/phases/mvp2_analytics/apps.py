@@ -8,3 +8,8 @@ class AnalyticsConfig(AppConfig):
     name = "knowledge.phases.mvp2_analytics"
     label = "analytics"
     verbose_name = _("Analytics")
+
+    def ready(self) -> None:
+        from knowledge.phases.mvp2_analytics import signals
+
+        signals.connect()

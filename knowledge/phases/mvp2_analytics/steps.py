@@ -1,0 +1,208 @@
+"""The steps of a move to MVP2. Tables, parked rows and the level itself are the engine's steps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Count, F, Q
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from knowledge.models import Entry, Plugin, SearchQuery
+from knowledge.phases.mvp2_analytics import usage
+from knowledge.phases.mvp2_analytics.baselines import METRICS, baselines_set
+from knowledge.phases.mvp2_analytics.detection import DETECTORS
+from knowledge.phases.mvp2_analytics.models import Baseline, PatternType
+from knowledge.phases.mvp2_analytics.patterns import detection_limits, patterns_detect
+from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
+from knowledge.phases.mvp2_analytics.searches import searches_add, searches_after, searches_missing, searches_sweep
+from knowledge.plugins import plugin_disable, plugin_enable
+from migrations_ops.errors import VerificationError
+from migrations_ops.steps.base import Batch, Cursor, Step, StepContext, StepKind
+from migrations_ops.steps.plugin import PluginStep
+
+
+def nothing_to_revert() -> Iterator[Batch]:
+    """The revert of a step whose only traces are rows of this phase's tables.
+
+    The engine parks these rows and drops the tables after all steps are reverted; removing them here
+    would take them out of the parked ones.
+    """
+    yield from ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackfillSearches(Step):
+    """Gives every search of the history its row, then the ones that were born behind the cursor."""
+
+    name: str = "mvp2/backfill-searches"
+    title: str = "Bring the search history into analytics"
+    kind: StepKind = StepKind.DATA
+    requires: tuple[str, ...] = ("mvp2/plugin-analytics",)
+
+    def estimate(self) -> int:
+        return SearchQuery.objects.count()
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        after = cursor["after"] if cursor else 0
+        while searches := searches_after(after):
+            searches_add(searches)
+            after = searches[-1].pk
+            yield Batch({"after": after}, len(searches))
+        # A key is given out before its row is committed, so a search may appear behind `after`.
+        while swept := searches_sweep():
+            ctx.log(f"{swept} searches that were being recorded meanwhile")
+            yield Batch({"after": after}, swept)
+
+    def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        return nothing_to_revert()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialiseBaselines(Step):
+    """Accounts for the views so far, counts the votes of every day, and keeps what is usual."""
+
+    name: str = "mvp2/initialise-baselines"
+    title: str = "Count usage so far and keep what is usual"
+    kind: StepKind = StepKind.COMPONENT
+    requires: tuple[str, ...] = ("mvp2/backfill-searches",)
+
+    def estimate(self) -> int:
+        return Entry.objects.filter(usage_count__gt=0).count() + len(METRICS)
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        stage = cursor["stage"] if cursor else "views"
+        if stage == "views":
+            after = uuid.UUID(cursor["after"]) if cursor else None
+            while entries := usage.entries_after(after, Entry.objects.filter(usage_count__gt=0).order_by("pk")):
+                after = entries[-1].pk
+                usage.views_baseline(entries, usage.today())
+                yield Batch({"stage": "views", "after": str(after)}, len(entries))
+        if stage in {"views", "outcomes"}:
+            for rows in usage.outcomes_set(dt.date(1970, 1, 1)):
+                # Setting counts twice is harmless, so a restart begins this stage again.
+                yield Batch({"stage": "outcomes"}, rows)
+        yield Batch({"stage": "done"}, baselines_set(usage.today()))
+
+    def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        return nothing_to_revert()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectPatterns(Step):
+    """Looks for patterns in the last 30 days; without it the plugin finds them five minutes later."""
+
+    name: str = "mvp2/detect-patterns"
+    title: str = "Find patterns in the last 30 days"
+    kind: StepKind = StepKind.DATA
+    critical: bool = False
+    requires: tuple[str, ...] = ("mvp2/backfill-searches", "mvp2/plugin-patterns")
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        done = list(cursor["done"]) if cursor else []
+        limits = detection_limits()
+        for type_ in DETECTORS:
+            if type_.value in done:
+                continue
+            found = patterns_detect(type_, limits)
+            ctx.log(f"{PatternType(type_).label}: {found}")
+            done.append(type_.value)
+            yield Batch({"done": list(done)}, found)
+
+    def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        return nothing_to_revert()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyAnalytics(Step):
+    """Proves that analytics is complete before its pages open."""
+
+    name: str = "mvp2/verify-analytics"
+    title: str = "Verify analytics against the search history"
+    kind: StepKind = StepKind.VERIFICATION
+    requires: tuple[str, ...] = ("mvp2/backfill-searches", "mvp2/initialise-baselines")
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        differences = analytics_differences(before=timezone.now() - SETTLING)
+        if differences:
+            raise VerificationError(count=len(differences), differences="; ".join(differences))
+        ctx.log("Every search is in analytics, on its day; plugins are enabled; baselines are kept")
+        yield Batch({"verified": True}, 1)
+
+    def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        yield from ()  # It only read.
+
+
+#: A search younger than this may still be on its way into analytics.
+SETTLING = dt.timedelta(minutes=1)
+
+
+def analytics_differences(*, before: dt.datetime) -> list[str]:
+    """What analytics lacks or has wrong about searches made before a moment; empty when complete."""
+    return [*_missing(before), *_wrong_days(before), *_plugins_off(), *_baselines_missing()]
+
+
+def _missing(before: dt.datetime) -> Iterator[str]:
+    missing = searches_missing().filter(created_at__lt=before)
+    if count := missing.count():
+        examples = ", ".join(str(pk) for pk in missing.values_list("pk", flat=True)[:5])
+        yield f"{count} search(es) without their row in analytics (search {examples})"
+
+
+def _wrong_days(before: dt.datetime) -> Iterator[str]:
+    # One statement, so that searches made while it runs cannot make the two sides differ.
+    days = (
+        SearchQuery.objects.filter(created_at__lt=before, analytics__isnull=False)
+        .annotate(made=TruncDate("created_at", tzinfo=dt.UTC))
+        .order_by("made")
+        .values("made")
+        .annotate(searches=Count("pk"), counted=Count("pk", filter=Q(analytics__day=F("made"))))
+        .exclude(searches=F("counted"))
+    )
+    for row in days[:10]:
+        yield f"{row['made']}: {row['searches']} searches, {row['counted']} of them counted on that day"
+
+
+def _plugins_off() -> Iterator[str]:
+    enabled = set(Plugin.objects.filter(enabled=True).values_list("name", flat=True))
+    for name in (ANALYTICS, PATTERNS):
+        if name not in enabled:
+            yield f"plugin {name} is not enabled"
+
+
+def _baselines_missing() -> Iterator[str]:
+    kept = set(Baseline.objects.values_list("metric", flat=True))
+    for metric in METRICS:
+        if metric not in kept:
+            yield f"no baseline {metric}"
+
+
+STEPS: tuple[Step, ...] = (
+    PluginStep(
+        name="mvp2/plugin-analytics",
+        title="Enable search and usage analytics",
+        plugin=ANALYTICS,
+        enable=plugin_enable,
+        disable=plugin_disable,
+    ),
+    PluginStep(
+        name="mvp2/plugin-patterns",
+        title="Enable pattern detection",
+        plugin=PATTERNS,
+        requires=("mvp2/plugin-analytics",),
+        enable=plugin_enable,
+        disable=plugin_disable,
+    ),
+    BackfillSearches(),
+    InitialiseBaselines(),
+    DetectPatterns(),
+    VerifyAnalytics(),
+)
+
+
+def steps() -> tuple[Step, ...]:
+    """The steps of PHASE 2, in order."""
+    return STEPS
