@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 
 class KnowledgeError(Exception):
-    """The operation could not be done."""
+    """The knowledge base could not do this."""
 
     #: Stable name for scripts, JSON and tests.
     code: ClassVar[str] = "knowledge_error"
@@ -17,31 +17,39 @@ class KnowledgeError(Exception):
         super().__init__(cleandoc(type(self).__doc__ or "").replace("\n", " ").format(**facts))
 
 
-class PluginUnknownError(KnowledgeError):
-    """There is no plugin {plugin}. This release knows: {known}."""
+class EntryInvalidError(KnowledgeError):
+    """The entry cannot be saved: {problems}"""
 
-    code = "plugin_unknown"
+    #: `fields` in the facts: field name -> list of messages, as forms show them.
+    code = "entry_invalid"
 
-
-class PluginClosedError(KnowledgeError):
-    """Plugin {plugin} opens with MVP{required}; this site is at MVP{level}. Plan the move in the console."""
-
-    code = "plugin_closed"
-
-
-class PluginDependencyError(KnowledgeError):
-    """Plugin {plugin} needs {missing}, which is not enabled. Enable that first."""
-
-    code = "plugin_dependency"
+    @property
+    def fields(self) -> dict[str, list[str]]:
+        """What is wrong, by field."""
+        fields: dict[str, list[str]] = self.facts["fields"]
+        return fields
 
 
-class PluginNeededError(KnowledgeError):
-    """Plugin {plugin} is needed by {dependants}. Disable that first."""
+class StaleEntryError(KnowledgeError):
+    """Somebody saved this entry in the meantime (you edited version {expected_version}, it is at version
+    {current_version} now). Compare both texts and save again."""
 
-    code = "plugin_needed"
+    code = "entry_stale"
 
 
-class PluginConfigurationError(KnowledgeError):
-    """The configuration of plugin {plugin} was not changed: {problems}."""
+class EntryGoneError(KnowledgeError):
+    """There is no entry {entry}; it may have been deleted."""
 
-    code = "plugin_configuration"
+    code = "entry_gone"
+
+
+class FeedbackInvalidError(KnowledgeError):
+    """The feedback cannot be saved: {problem}"""
+
+    code = "feedback_invalid"
+
+
+class StarterInvalidError(KnowledgeError):
+    """The starter knowledge base has {count} problem(s), nothing was loaded: {problems}"""
+
+    code = "starter_invalid"

@@ -1,0 +1,18 @@
+"""Search over entries: one API, one algorithm, an index per database, the same answers on both."""
+
+from knowledge.search.engine import entry_search
+from knowledge.search.index import IndexCheck, index_check, index_rebuild, index_update
+from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
+
+__all__ = [
+    "FacetCount",
+    "Facets",
+    "IndexCheck",
+    "SearchFilters",
+    "SearchHit",
+    "SearchResults",
+    "entry_search",
+    "index_check",
+    "index_rebuild",
+    "index_update",
+]

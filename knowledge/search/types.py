@@ -1,0 +1,92 @@
+"""What a search takes and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.utils.safestring import SafeString
+
+from knowledge.codes import Code
+from knowledge.models import Entry, EntryStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchFilters:
+    """What every result must have; an empty field asks for nothing."""
+
+    category: str = ""
+    severity: str = ""
+    tag: str = ""
+    code: str = ""
+    #: Empty for entries of every status.
+    status: str = EntryStatus.PUBLISHED
+
+    def as_dict(self) -> dict[str, str]:
+        """The filters that are set, for the search history and for links."""
+        values = {"category": self.category, "severity": self.severity, "tag": self.tag, "code": self.code}
+        if self.status != EntryStatus.PUBLISHED:
+            values["status"] = self.status
+        return {name: value for name, value in values.items() if value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchHit:
+    """One result; tags and codes of `entry` are fetched, `title_html` and `snippet_html` are safe HTML."""
+
+    entry: Entry
+    score: float
+    title_html: SafeString
+    snippet_html: SafeString
+
+
+@dataclass(frozen=True, kw_only=True)
+class FacetCount:
+    """How many results have one value of a filter."""
+
+    value: str
+    label: str
+    count: int
+    selected: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facets:
+    """The values of each filter among the results, most frequent first."""
+
+    category: tuple[FacetCount, ...] = ()
+    severity: tuple[FacetCount, ...] = ()
+    tag: tuple[FacetCount, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResults:
+    """One page of results and what is known about all of them."""
+
+    text: str
+    filters: SearchFilters
+    #: The analysed tokens, as they go into the search history.
+    normalized: str
+    hits: tuple[SearchHit, ...]
+    total: int
+    #: Whether there are more than `total` (counting stops at a cap).
+    total_capped: bool
+    page: int
+    page_size: int
+    elapsed_ms: float
+    codes: tuple[Code, ...] = ()
+    facets: Facets = field(default_factory=Facets)
+    #: Another spelling that has results, when this one has none.
+    did_you_mean: str = ""
+
+    @property
+    def page_count(self) -> int:
+        """Pages that can be asked for; 1 without results."""
+        return max(1, -(-self.total // self.page_size))
+
+    @property
+    def has_next(self) -> bool:
+        return self.page < self.page_count
+
+    @property
+    def has_previous(self) -> bool:
+        return self.page > 1
