@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.crypto import salted_hmac
 
+from knowledge.codes import code_normalize, codes_find
 from knowledge.models import SearchQuery
 from knowledge.phases.mvp2_analytics.models import SearchAnalytics
 
@@ -46,11 +47,9 @@ def searcher_hash(searcher: str) -> str:
 
 def query_codes(query: str) -> list[str]:
     """Canonical codes in a query, in the order typed, each once."""
-    from knowledge.codes import code_normalize, codes_find
-
     found = [match.code for match in codes_find(query)]
     whole = code_normalize(query)
-    return list(dict.fromkeys([*found, *([str(getattr(whole, "code", whole))] if whole else [])]))
+    return list(dict.fromkeys([*found, *([whole.code] if whole else [])]))
 
 
 def searches_add(searches: Iterable[SearchQuery]) -> None:

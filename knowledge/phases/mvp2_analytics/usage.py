@@ -64,7 +64,7 @@ def views_add(entries: Sequence[Entry]) -> None:
         UsageMetric(
             entry_id=entry.pk,
             day=keys[entry.pk],
-            views=views.get((entry.pk, keys[entry.pk]), 0) + max(entry.usage_count - _counted(entry), 0),
+            views=views.get((entry.pk, keys[entry.pk]), 0) + views_gained(entry),
             views_total=entry.usage_count,
         )
         for entry in entries
@@ -72,8 +72,9 @@ def views_add(entries: Sequence[Entry]) -> None:
     _upsert(rows, ["views", "views_total"])
 
 
-def _counted(entry: Entry) -> int:
-    return int(entry.counted)  # type: ignore[attr-defined]
+def views_gained(entry: Entry) -> int:
+    """Views of an entry (from `entries_uncounted`) that no row accounts for yet."""
+    return max(entry.usage_count - int(entry.counted), 0)  # type: ignore[attr-defined]
 
 
 def _day_of_use(entry: Entry) -> dt.date:
