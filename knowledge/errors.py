@@ -53,3 +53,33 @@ class StarterInvalidError(KnowledgeError):
     """The starter knowledge base has {count} problem(s), nothing was loaded: {problems}"""
 
     code = "starter_invalid"
+
+
+class PluginUnknownError(KnowledgeError):
+    """There is no plugin {plugin}. This release knows: {known}."""
+
+    code = "plugin_unknown"
+
+
+class PluginClosedError(KnowledgeError):
+    """Plugin {plugin} opens with MVP{required}; this site is at MVP{level}. Plan the move in the console."""
+
+    code = "plugin_closed"
+
+
+class PluginDependencyError(KnowledgeError):
+    """Plugin {plugin} needs {missing}, which is not enabled. Enable that first."""
+
+    code = "plugin_dependency"
+
+
+class PluginNeededError(KnowledgeError):
+    """Plugin {plugin} is needed by {dependants}. Disable that first."""
+
+    code = "plugin_needed"
+
+
+class PluginConfigurationError(KnowledgeError):
+    """The configuration of plugin {plugin} was not changed: {problems}."""
+
+    code = "plugin_configuration"

@@ -57,6 +57,9 @@ class Phase:
     risks: tuple[Callable[[], Iterable[Risk]], ...] = ()
     #: Models whose rows are computed from others: left out of checkpoints, made again by `after_restore`.
     derived_models: frozenset[str] = frozenset()
+    #: Models whose rows a move itself writes (plugins switched on and off again): a rollback leaves
+    #: them switched off and not as if they had never been.
+    state_models: frozenset[str] = frozenset()
     after_restore: tuple[Callable[[], None], ...] = ()
     #: Facts for the manifest of a checkpoint, by name: settings, plugins.
     describe: Callable[[], dict[str, Any]] = dict
