@@ -9,6 +9,7 @@ PHASE = Phase(
     title=_("Knowledge base"),
     summary=_("Entries, tags, error codes, search, feedback, import and export."),
     app_label="knowledge",
+    state_models=frozenset({"Plugin"}),
     opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
     nav=(NavLink(title=_("Browse"), url_name="browse"),),
 )

@@ -163,10 +163,11 @@ def _zip_write(
                     digest = _consume(lines_of(model, using), member.write, heartbeat)
                 digests[name] = {**digest, "columns": columns_of(model)}
                 heartbeat()
-            manifest = {"format": FORMAT, **header, "tables": digests}
-            archive.writestr("manifest.json", json.dumps(manifest, indent=1, default=_plain))
+            text = json.dumps({"format": FORMAT, **header, "tables": digests}, indent=1, default=_plain)
+            archive.writestr("manifest.json", text)
         raw.flush()
         os.fsync(raw.fileno())
+    manifest: Manifest = json.loads(text)
     return manifest
 
 

@@ -95,8 +95,7 @@ def _refuse_failed(plan: Plan, findings: list[Finding]) -> None:
 
 def _kick(run: Run) -> None:
     queue.watchdog_set()
-    if not run.plan.options.get("inline"):
-        queue.kick(run.pk)
+    queue.kick(run.pk)
 
 
 def _active_error() -> RunActiveError:
@@ -181,7 +180,15 @@ def _go_on(run: Run, action: str, allowed: tuple[RunState, ...], actor: str, rea
     state = RunState.QUEUED if run.direction == Direction.FORWARD else RunState.ROLLING_BACK
     with transaction.atomic():
         _change(
-            run, action, allowed, state=state, active=True, finished_at=None, waiting_for="a worker", lease_token=None
+            run,
+            action,
+            allowed,
+            state=state,
+            active=True,
+            finished_at=None,
+            error="",
+            waiting_for="a worker",
+            lease_token=None,
         )
         audit.record(run=run, action=action, actor=actor, reason=reason, message=f"Asked to {action}")
         _kick(run)
@@ -246,6 +253,7 @@ def run_rollback(*, run: Run, actor: str, confirmation: str, reason: str = "") -
             direction=Direction.BACK,
             active=True,
             finished_at=None,
+            error="",
             waiting_for="a worker",
         )
         audit.record(run=run, action="roll_back", actor=actor, reason=reason, message="Asked to roll back")
