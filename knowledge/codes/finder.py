@@ -1,0 +1,93 @@
+"""Finding codes: one pass over a text with all forms of the table at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from knowledge.codes.table import FORMS, CodeForm, CodeKind, bounded
+
+#: A code is shorter than this, context words included; longer input is no single code.
+CODE_TEXT_CHARS = 64
+#: Longest canonical form that the database keeps.
+CODE_CHARS = 32
+
+#: Every dash and minus as "-", every blank as a space, curly quotes straight: one character for one,
+#: so positions in the plain text are positions in the text.
+_PLAIN = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-")
+    | dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f\u3000\t", " ")
+    | dict.fromkeys("\u2018\u2019\u201a\u2032`", "'")
+    | dict.fromkeys("\u201c\u201d\u201e", '"')
+)
+
+_RUNNING = tuple(form for form in FORMS if not form.whole)
+_ANYWHERE = re.compile("|".join(f"({bounded(form.pattern)})" for form in _RUNNING), re.IGNORECASE | re.ASCII)
+
+
+def _groups_before() -> dict[int, CodeForm]:
+    """Each form by the number of its outer group in the joined pattern."""
+    numbers, number = {}, 1
+    for form in _RUNNING:
+        numbers[number] = form
+        number += 1 + form.regex.groups
+    return numbers
+
+
+_FORM_OF_GROUP = _groups_before()
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code in canonical form (`S0C7`, `SQLCODE -803`, `FS 35`) and what sort of code it is."""
+
+    code: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class CodeMatch:
+    """A code found in a text, at `text[start:end]`."""
+
+    code: str
+    kind: str
+    start: int
+    end: int
+
+
+def codes_find(text: str) -> tuple[CodeMatch, ...]:
+    """The codes in a running text, in order, without overlaps."""
+    return tuple(_matches(text.translate(_PLAIN)))
+
+
+def _matches(plain: str) -> Iterator[CodeMatch]:
+    for found in _ANYWHERE.finditer(plain):
+        form = _FORM_OF_GROUP[found.lastindex or 1]
+        exact = form.regex.match(plain, found.start())
+        if exact:
+            yield CodeMatch(form.canonical(exact), form.kind, found.start(), found.end())
+
+
+def code_normalize(text: str) -> Code | None:
+    """The code that the whole of `text` names, if it names one."""
+    plain = text.translate(_PLAIN).strip(" \r\n\t.,;:!?'\"()[]")
+    if not plain or len(plain) > CODE_TEXT_CHARS:
+        return None
+    for form in FORMS:
+        found = form.regex.fullmatch(plain)
+        if found:
+            return Code(form.canonical(found), form.kind)
+    return None
+
+
+def code_given(text: str) -> Code | None:
+    """The code that a person entered as one: canonical when known, else as typed in capitals.
+
+    None when nothing is left of it or it is longer than the database keeps.
+    """
+    known = code_normalize(text)
+    if known:
+        return known
+    typed = " ".join(text.replace("\0", "").upper().split())
+    return Code(typed, CodeKind.OTHER) if 0 < len(typed) <= CODE_CHARS else None
