@@ -1,0 +1,95 @@
+"""Forms of the reader pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from knowledge.models import Entry
+
+LISTED_CHARS = 1_000
+LISTED_MOST = 30
+TAG_CHARS = 64
+CODE_CHARS = 32
+
+
+class ListedField(forms.CharField):
+    """Short words separated by commas; cleaned to a list without repeats, in the order typed."""
+
+    def __init__(self, *, word_chars: int, **options: Any) -> None:
+        self.word_chars = word_chars
+        super().__init__(required=False, max_length=LISTED_CHARS, **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, (list, tuple)) else value
+
+    def clean(self, value: Any) -> list[str]:  # type: ignore[override]
+        words = list(
+            dict.fromkeys(word for part in super().clean(value).split(",") if (word := " ".join(part.split())))
+        )
+        if len(words) > LISTED_MOST:
+            raise forms.ValidationError(_("At most %(most)s of these."), params={"most": LISTED_MOST})
+        for word in words:
+            if len(word) > self.word_chars:
+                raise forms.ValidationError(
+                    _("“%(word)s” is longer than %(chars)s characters. Separate with commas."),
+                    params={"word": word[:40], "chars": self.word_chars},
+                )
+        return words
+
+
+class EntryForm(forms.ModelForm[Entry]):
+    """An entry as people write it. It checks; knowledge.entries writes."""
+
+    tags = ListedField(
+        label=_("Tags"),
+        word_chars=TAG_CHARS,
+        help_text=_("Separated by commas, for example: abend, packed-decimal, sort."),
+    )
+    codes = ListedField(
+        label=_("Codes"),
+        word_chars=CODE_CHARS,
+        help_text=_(
+            "The entry's own code first, for example: S0C7, CEE3207S. Codes in the text are found without this."
+        ),
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1)
+
+    class Meta:
+        model = Entry
+        fields = ("title", "category", "severity", "problem", "solution")
+        widgets = {
+            "title": forms.TextInput(attrs={"autofocus": True}),
+            "problem": forms.Textarea(attrs={"rows": 8, "class": "mono"}),
+            "solution": forms.Textarea(attrs={"rows": 20, "class": "mono"}),
+        }
+        help_texts = {"title": _("Code first, then the symptom in words.")}
+
+    def facts(self) -> dict[str, Any]:
+        """The cleaned values as the services of knowledge.entries take them."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "version"}
+
+
+class VoteForm(forms.Form):
+    """Whether an entry solved the problem, and if wanted how well."""
+
+    worked = forms.TypedChoiceField(
+        choices=[("yes", _("It worked")), ("no", _("It did not"))], coerce=lambda value: value == "yes"
+    )
+    rating = forms.TypedChoiceField(
+        choices=[("", "–"), *((str(stars), str(stars)) for stars in range(5, 0, -1))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    comment = forms.CharField(max_length=2_000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def facts(self) -> dict[str, Any]:
+        """The cleaned values as feedback_give takes them."""
+        return {
+            "worked": self.cleaned_data["worked"],
+            "rating": self.cleaned_data["rating"],
+            "comment": self.cleaned_data["comment"],
+        }

@@ -1,0 +1,186 @@
+"""Create, edit, publish, archive and delete entries, for those allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from knowledge.entries import entry_archive, entry_create, entry_delete, entry_publish, entry_update
+from knowledge.errors import EntryInvalidError, KnowledgeError, StaleEntryError
+from knowledge.forms import EntryForm
+from knowledge.models import Entry, EntryOrigin, EntryStatus
+from knowledge.views.visitor import entry_or_404, visitor_user
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+#: What a link to the empty form may fill in.
+PREFILLED = ("title", "category", "severity", "problem", "tags", "codes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldConflict:
+    """A field that someone else saved while this person was typing."""
+
+    label: StrOrPromise
+    #: Lines of a unified diff from the saved text to the typed one.
+    lines: tuple[str, ...]
+
+
+@login_required
+@permission_required("knowledge.add_entry", raise_exception=True)
+def create(request: HttpRequest) -> HttpResponse:
+    """The empty form, or with what the address fills in; saved as a draft or published at once."""
+    if request.method != "POST":
+        return editor(request, EntryForm(initial={name: request.GET.get(name, "")[:5_000] for name in PREFILLED}))
+    form = EntryForm(request.POST)
+    if not form.is_valid() or "preview" in request.POST:
+        return editor(request, form)
+    try:
+        made = entry_create(
+            **form.facts(), status=status_wanted(request), origin=EntryOrigin.MANUAL, author=visitor_user(request)
+        )
+    except KnowledgeError as error:
+        return editor(request, with_error(form, error))
+    published = made.status == EntryStatus.PUBLISHED
+    messages.success(request, _("The entry is published.") if published else _("The draft is saved."))
+    return redirect(made)
+
+
+def status_wanted(request: HttpRequest) -> str:
+    """Published if the button says so and the person may, else draft."""
+    publishes = "publish" in request.POST and request.user.has_perm("knowledge.publish_entry")
+    return EntryStatus.PUBLISHED if publishes else EntryStatus.DRAFT
+
+
+@login_required
+@permission_required("knowledge.change_entry", raise_exception=True)
+def edit(request: HttpRequest, pk: str) -> HttpResponse:
+    """The entry in the form; an edit of an older version is shown beside what was saved meanwhile."""
+    entry = entry_or_404(request, pk)
+    if request.method != "POST":
+        return editor(request, EntryForm(initial=typed_from(entry)), entry=entry)
+    form = EntryForm(request.POST)
+    if not form.is_valid() or "preview" in request.POST:
+        return editor(request, form, entry=entry)
+    version = form.cleaned_data["version"] or 0
+    try:
+        entry_update(entry=entry, expected_version=version, author=visitor_user(request), **form.facts())
+    except StaleEntryError as error:
+        return stale(request, form, entry, error)
+    except KnowledgeError as error:
+        return editor(request, with_error(form, error), entry=entry)
+    messages.success(request, _("Your changes are saved."))
+    return redirect(entry)
+
+
+def typed_from(entry: Entry) -> dict[str, Any]:
+    """An entry as the form's values."""
+    codes = entry.entrycode_set.order_by("position").values_list("error_code__code", flat=True)
+    values = {name: getattr(entry, name) for name in (*EntryForm.Meta.fields, "version")}
+    return {**values, "tags": list(entry.tags.values_list("name", flat=True)), "codes": list(codes)}
+
+
+def with_error(form: EntryForm, error: KnowledgeError) -> EntryForm:
+    """The form with the reason why the service refused, at the fields where it names them."""
+    if not isinstance(error, EntryInvalidError):
+        form.add_error(None, str(error))
+        return form
+    for name, problems in error.fields.items():
+        form.add_error(name if name in form.fields else None, ValidationError(problems))
+    return form
+
+
+def stale(request: HttpRequest, form: EntryForm, entry: Entry, error: StaleEntryError) -> HttpResponse:
+    """The typed text kept, and how it differs from what is saved; saving again replaces that knowingly."""
+    entry.refresh_from_db()
+    saved = typed_from(entry)
+    form.data = form.data.copy()
+    form.data["version"] = str(entry.version)
+    conflicts = tuple(field_conflicts(form, saved))
+    return editor(request, form, entry=entry, stale=str(error), conflicts=conflicts, status=409)
+
+
+def field_conflicts(form: EntryForm, saved: dict[str, Any]) -> list[FieldConflict]:
+    """The fields whose saved value is not the typed one."""
+    return [
+        FieldConflict(label=form.fields[name].label or name, lines=diff_lines(saved[name], typed))
+        for name, typed in form.facts().items()
+        if as_text(saved[name]) != as_text(typed)
+    ]
+
+
+def as_text(value: Any) -> str:
+    """A field's value as comparable text; line ends as the browser or the database has them are equal."""
+    return ", ".join(value) if isinstance(value, list) else str(value).replace("\r\n", "\n").strip()
+
+
+def diff_lines(saved: Any, typed: Any) -> tuple[str, ...]:
+    """The unified diff without its file header."""
+    return tuple(unified_diff(as_text(saved).splitlines(), as_text(typed).splitlines(), n=2, lineterm=""))[2:]
+
+
+def editor(
+    request: HttpRequest, form: EntryForm, *, entry: Entry | None = None, status: int | None = None, **extra: Any
+) -> HttpResponse:
+    """The page with the form, with a preview if asked for."""
+    preview = None
+    if "preview" in request.POST:
+        from knowledge.markdown import markdown_render
+
+        preview = {name: markdown_render(form[name].value() or "") for name in ("problem", "solution")}
+    publishes = entry is None and request.user.has_perm("knowledge.publish_entry")
+    context = {"form": form, "entry": entry, "preview": preview, "may_publish": publishes, **extra}
+    code = status or (422 if form.is_bound and form.errors else 200)
+    return render(request, "knowledge/edit.html", context, status=code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusChange:
+    """A button that changes the status: the service behind it and what it says afterwards."""
+
+    service: Any
+    done: StrOrPromise
+
+
+STATUS_CHANGES = {
+    "publish": StatusChange(service=entry_publish, done=gettext_lazy("The entry is published.")),
+    "archive": StatusChange(
+        service=entry_archive, done=gettext_lazy("The entry is archived: readers no longer find it.")
+    ),
+}
+
+
+@require_POST
+@login_required
+@permission_required("knowledge.publish_entry", raise_exception=True)
+def change_status(request: HttpRequest, pk: str) -> HttpResponse:
+    """Publish or archive, as the button says."""
+    entry = entry_or_404(request, pk)
+    change = STATUS_CHANGES.get(request.POST.get("action", ""))
+    if change:
+        change.service(entry=entry, author=visitor_user(request))
+        messages.success(request, change.done)
+    return redirect(entry)
+
+
+@require_POST
+@login_required
+@permission_required("knowledge.delete_entry", raise_exception=True)
+def delete(request: HttpRequest, pk: str) -> HttpResponse:
+    """Delete for good; the page asked before."""
+    entry = entry_or_404(request, pk)
+    title = entry.title
+    entry_delete(entry=entry)
+    messages.success(request, _("“%(title)s” is deleted.") % {"title": title})
+    return redirect("browse")

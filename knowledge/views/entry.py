@@ -1,0 +1,82 @@
+"""The page of one entry, and the vote on whether it solved the problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from knowledge.entries import entry_viewed
+from knowledge.feedback import feedback_give
+from knowledge.forms import VoteForm
+from knowledge.listing import entries_related
+from knowledge.models import Entry, EntryStatus, Feedback
+from knowledge.views.results import search_opened_by
+from knowledge.views.visitor import entry_or_404, first_view, visitor_key, visitor_user
+
+RELATED_SHOWN = 6
+COMMENTS_SHOWN = 5
+
+
+@require_safe
+def entry(request: HttpRequest, pk: str) -> HttpResponse:
+    """One entry, with what goes with it. The first view in a session counts."""
+    found = entry_or_404(request, pk)
+    if request.method == "GET":
+        count_view(request, found)
+    context = {
+        **vote_context(request, found),
+        "codes": [link.error_code for link in found.entrycode_set.select_related("error_code").order_by("position")],
+        "tags": found.tags.all(),
+        "related": entries_related(found, RELATED_SHOWN),
+        "comments": found.feedback.exclude(comment="").select_related("user")[:COMMENTS_SHOWN],
+        "may": actions_allowed(request, found),
+    }
+    return render(request, "knowledge/entry.html", context)
+
+
+def count_view(request: HttpRequest, entry: Entry) -> None:
+    """Count the view of a published entry once a session, and tell the search that led here."""
+    search_opened_by(request, entry)
+    if entry.status == EntryStatus.PUBLISHED and first_view(request, entry):
+        entry_viewed(entry=entry)
+
+
+def actions_allowed(request: HttpRequest, entry: Entry) -> dict[str, bool]:
+    """The buttons that this person gets."""
+    user = request.user
+    publishes = user.has_perm("knowledge.publish_entry")
+    return {
+        "change": user.has_perm("knowledge.change_entry"),
+        "delete": user.has_perm("knowledge.delete_entry"),
+        "publish": publishes and entry.status != EntryStatus.PUBLISHED,
+        "archive": publishes and entry.status == EntryStatus.PUBLISHED,
+    }
+
+
+def vote_context(request: HttpRequest, entry: Entry, form: VoteForm | None = None) -> dict[str, Any]:
+    """What the vote block prints: the entry, the reader's own vote, the form."""
+    own = None
+    if request.user.is_authenticated or request.session.session_key:
+        own = Feedback.objects.filter(entry=entry, voter=visitor_key(request)).first()
+    return {"entry": entry, "own_vote": own, "vote_form": form or VoteForm()}
+
+
+@require_POST
+def entry_vote(request: HttpRequest, pk: str) -> HttpResponse:
+    """Record "worked" or "did not"; a second vote of the same reader replaces the first."""
+    found = entry_or_404(request, pk)
+    form = VoteForm(request.POST)
+    if form.is_valid():
+        feedback_give(entry=found, voter=visitor_key(request), user=visitor_user(request), **form.facts())
+        found.refresh_from_db()
+        if not request.htmx:  # type: ignore[attr-defined]
+            messages.success(request, _("Thank you. Your vote is counted."))
+            return redirect(found)
+    status = 200 if form.is_valid() else 422
+    template = "knowledge/_vote.html" if request.htmx else "knowledge/vote.html"  # type: ignore[attr-defined]
+    return render(request, template, vote_context(request, found, form), status=status)
