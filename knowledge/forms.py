@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.models import Entry
+
+if TYPE_CHECKING:
+    EntryModelForm = forms.ModelForm[Entry]
+else:  # only the type checker's stubs can be subscripted
+    EntryModelForm = forms.ModelForm
 
 LISTED_CHARS = 1_000
 LISTED_MOST = 30
@@ -40,7 +45,7 @@ class ListedField(forms.CharField):
         return words
 
 
-class EntryForm(forms.ModelForm[Entry]):
+class EntryForm(EntryModelForm):
     """An entry as people write it. It checks; knowledge.entries writes."""
 
     tags = ListedField(
@@ -60,12 +65,12 @@ class EntryForm(forms.ModelForm[Entry]):
     class Meta:
         model = Entry
         fields = ("title", "category", "severity", "problem", "solution")
-        widgets = {
+        widgets: ClassVar[dict[str, forms.Widget]] = {
             "title": forms.TextInput(attrs={"autofocus": True}),
             "problem": forms.Textarea(attrs={"rows": 8, "class": "mono"}),
             "solution": forms.Textarea(attrs={"rows": 20, "class": "mono"}),
         }
-        help_texts = {"title": _("Code first, then the symptom in words.")}
+        help_texts: ClassVar[dict[str, Any]] = {"title": _("Code first, then the symptom in words.")}
 
     def facts(self) -> dict[str, Any]:
         """The cleaned values as the services of knowledge.entries take them."""
