@@ -284,7 +284,8 @@ def most_used_table(days: DayRange) -> Table:
     )
     rows = most_used_entries(days, CSV_ROWS)
     return Table(
-        columns, [(row.entry.title, row.entry.category, row.views, row.worked, row.failed, row.entry.pk) for row in rows]
+        columns,
+        [(row.entry.title, row.entry.category, row.views, row.worked, row.failed, row.entry.pk) for row in rows],
     )
 
 
