@@ -232,6 +232,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"django-q": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("KB_LOG_LEVEL", "INFO")},
 }
 

@@ -58,6 +58,8 @@ class RehearseStep(Step):
     commit: ClassVar[Commit] = Commit.OUTSIDE
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if cursor:
+            return
         checkpoint = checkpoint_get(ctx.result_of(self.checkpoint_step)["checkpoint"])
         report: dict[str, Any] = {}
         with scratch_database(ctx.run.pk) as environment, child(ctx, checkpoint, environment) as process:

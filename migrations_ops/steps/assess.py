@@ -21,6 +21,8 @@ class AssessStep(Step):
     commit: ClassVar[Commit] = Commit.OUTSIDE
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if cursor:
+            return
         findings = self.check(ctx.run)
         Finding.objects.filter(run=ctx.run).delete()
         Finding.objects.bulk_create(findings)

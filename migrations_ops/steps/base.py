@@ -97,6 +97,8 @@ class Step:
     `apply` and `revert` are generators. Each yield ends a batch: the runner commits the batch, the
     yielded cursor and the journal row in one transaction. After a crash the generator starts again
     from the last committed cursor, so a batch is done once or not at all (but see Commit.OUTSIDE).
+    The crash may come after the last batch: a step that is done in one batch ends at once when it
+    is given a cursor.
     """
 
     #: Journal key, unique in the run, never renamed or reused once released.

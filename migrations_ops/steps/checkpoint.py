@@ -26,6 +26,8 @@ class CheckpointStep(Step):
         if cursor is None:
             cursor = {"checkpoint": str(uuid4())}
             yield Batch(cursor)  # the name is journaled first: a crash finds the same file again
+        if cursor.get("verified"):
+            return
         checkpoint = checkpoint_create(
             label=f"Before run {ctx.run.pk} (MVP{ctx.run.plan.from_level} to MVP{ctx.run.plan.to_level})",
             actor=ctx.run.started_by,
@@ -37,7 +39,7 @@ class CheckpointStep(Step):
         rows = sum(table["rows"] for table in checkpoint.manifest["tables"].values())
         ctx.remember(checkpoint=str(checkpoint.pk))
         ctx.log(f"Checkpoint {checkpoint.pk}: {rows} rows, {checkpoint.size_bytes} bytes, read back and equal")
-        yield Batch(cursor, rows)
+        yield Batch({**cursor, "verified": True}, rows)
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         # The file stays: it is what the operator falls back on if the rollback itself went wrong.

@@ -22,6 +22,8 @@ class LevelStep(Step):
         )
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if cursor:
+            return
         site_level_set(self.level)
         ctx.log(f"The site is at MVP{self.level}")
         yield Batch({"level": self.level}, 1)

@@ -24,6 +24,8 @@ class PluginStep(Step):
         )
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if cursor:
+            return
         self.enable(name=self.plugin)
         ctx.log(f"Plugin {self.plugin} enabled")
         yield Batch({"enabled": True}, 1)

@@ -28,10 +28,12 @@ class RestoreStep(Step):
         return "A rollback gives back what was there before the restore; what is written after it is lost then."
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
-        yield self._restore(ctx, self.checkpoint)
+        if not cursor:
+            yield self._restore(ctx, self.checkpoint)
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
-        yield self._restore(ctx, ctx.result_of(self.safety_step)["checkpoint"])
+        if not cursor:
+            yield self._restore(ctx, ctx.result_of(self.safety_step)["checkpoint"])
 
     def _restore(self, ctx: StepContext, checkpoint_id: str) -> Batch:
         checkpoint = checkpoint_get(checkpoint_id)
