@@ -52,7 +52,7 @@ class Command(DjangoMigrate):
         for config in apps.get_app_configs():
             known = {key for key in loader.disk_migrations if key[0] == config.label}
             if config.label not in closed_labels and known - done:
-                super().handle(*args, **{**options, "app_label": config.label})
+                super().handle(*args, **{**options, "app_label": config.label, "run_syncdb": False})
         if options["verbosity"] >= 1:
             for phase in closed:
                 self.stdout.write(f"  MVP{phase.level} ({phase.title}) is closed: no tables made.")
