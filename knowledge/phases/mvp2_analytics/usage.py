@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, TruncDate
+from django.utils import timezone
 
 from knowledge.models import Entry, Feedback
 from knowledge.phases.mvp2_analytics.models import UsageMetric
@@ -24,7 +25,7 @@ RECOUNT_WINDOW = dt.timedelta(days=7)
 
 def today() -> dt.date:
     """The current day, in UTC."""
-    return dt.datetime.now(dt.UTC).date()
+    return timezone.now().astimezone(dt.UTC).date()
 
 
 def entries_uncounted() -> QuerySet[Entry]:
