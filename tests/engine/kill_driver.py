@@ -219,7 +219,7 @@ class Counter:
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if self.count == self.kill_at:
-            raise Killed
+            raise Killed  # and again for every statement that a handler tries: a dead worker sends none
         self.count += 1
         return execute(sql, params, many, context)
 
@@ -235,8 +235,18 @@ def work(run_id: int, kill_at: int | None) -> int:
         with connection.execute_wrapper(counter):
             run_inline(run_id)
     except Killed:
-        connection.close()
+        drop_connection()
     return counter.count
+
+
+def drop_connection() -> None:
+    """Lose the connection as a dead process does: nothing is sent, what was open is rolled back."""
+    from django.db import connections
+
+    lost = connections["default"].connection
+    del connections["default"]
+    if lost is not None:
+        lost.close()
 
 
 def take_over(run_id: int) -> None:

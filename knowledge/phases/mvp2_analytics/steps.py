@@ -82,9 +82,9 @@ class InitialiseBaselines(Step):
                 usage.views_baseline(entries, usage.today())
                 yield Batch({"stage": "views", "after": str(after)}, len(entries))
         if stage in {"views", "outcomes"}:
-            for rows in usage.outcomes_set(dt.date(1970, 1, 1)):
-                # Setting counts twice is harmless, so a restart begins this stage again.
-                yield Batch({"stage": "outcomes"}, rows)
+            for _ in usage.outcomes_set(dt.date(1970, 1, 1)):
+                # A restart begins this stage again: setting counts twice is harmless, counting rows is not.
+                yield Batch({"stage": "outcomes"})
         if stage != "done":
             yield Batch({"stage": "done"}, baselines_set(usage.today()))
 
