@@ -284,6 +284,36 @@ class SearchQuery(models.Model):
         return self.query
 
 
+class SearchDoc(models.Model):
+    """The analysed tokens of one entry, space separated by field; the database's own index follows this row.
+
+    Written only by knowledge.search.index. Its FTS5 tables (SQLite) and tsvector columns (PostgreSQL)
+    are made in a migration and kept in step by triggers and by generation, so a migration that makes
+    SQLite rebuild this table has to make the triggers again.
+    """
+
+    #: Static rank: small means much used and proven. Equal on every database for equal entries.
+    rank = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(Entry, models.CASCADE, related_name="search_doc")
+    category = models.CharField(max_length=16)
+    severity = models.CharField(max_length=16)
+    status = models.CharField(max_length=16)
+    #: `version` of the entry that was indexed.
+    version = models.PositiveIntegerField()
+    codes = models.TextField()
+    title = models.TextField()
+    tags = models.TextField()
+    problem = models.TextField()
+    solution = models.TextField()
+
+    class Meta:
+        db_table = "kb_search_docs"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.rank} {self.entry_id}"
+
+
 class PluginHealth(models.TextChoices):
     """The last verdict of a plugin's own health check."""
 

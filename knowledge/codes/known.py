@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 #: SQLCODEs that programs meet; a bare "-803" in running text counts only when it is one of them.
-SQLCODES = frozenset(
+SQLCODES = _words(
     "84 104 117 118 119 122 125 134 150 151 180 181 198 199 203 204 205 206 207 208 219 220 221 227 229 240"
     " 250 301 302 303 304 305 309 311 312 313 314 331 332 350 401 404 407 408 413 414 415 418 420 421 428 430"
     " 438 440 443 444 471 501 502 504 507 508 509 510 511 512 513 514 516 517 518 519 525 530 531 532 533 534"
@@ -14,31 +19,31 @@ SQLCODES = frozenset(
     " 815 817 818 819 820 822 840 842 843 845 846 870 900 901 902 904 905 906 907 908 909 910 911 913 917 918"
     " 919 922 923 924 925 926 927 929 939 947 948 950 981 982 991 992 20003 30000 30002 30020 30021 30030"
     " 30040 30041 30050 30051 30052 30053 30060 30061 30070 30071 30072 30073 30074 30080 30081 30082 30090"
-    " 30104 30105 30106".split()
+    " 30104 30105 30106"
 )
 
 #: Numbers of three digits that a person who types nothing else means as an SQLCODE.
-SQLCODES_BY_NUMBER = frozenset(
+SQLCODES_BY_NUMBER = _words(
     "104 117 180 181 204 206 302 303 305 311 407 501 502 504 507 514 518 530 532 551 552 601 803 805 811 818"
-    " 901 902 904 905 909 911 922 923 924 927 30081".split()
+    " 901 902 904 905 909 911 922 923 924 927 30081"
 )
 
 #: Numbers that a person who types nothing else means as a system abend. 913 is in neither set.
-ABENDS_BY_NUMBER = frozenset(
+ABENDS_BY_NUMBER = _words(
     "001 002 013 106 122 137 138 213 214 222 233 237 306 313 322 337 413 422 502 513 522 613 622 637 706 713"
-    " 714 722 737 806 813 822 837 878".split()
+    " 714 722 737 806 813 822 837 878"
 )
 
 #: DL/I status codes, GSAM and message calls included.
-IMS_STATUSES = frozenset(
+IMS_STATUSES = _words(
     "AA AB AC AD AF AG AH AI AJ AK AL AM AO AP AQ AR AT AU AX AY AZ BA BB BC CA CB CC CD CE CF CG CH CI CJ CK"
     " CL CM CN CO CP CQ CR CS CT CU CV CW CX CY CZ DA DJ DX FA FC FD FE FF FG FH FI FM FN FP FR FS FT FU FV FW"
     " GA GB GC GD GE GG GK GL GP II IX LB LC LD LE LF LG MR NA NE NI NO NU QC QD QE QF QH RA RX SA SB SC SY TA"
-    " TC TD TE TF TG TH TI TJ TL TN TO TP TQ TR TS TU TY TZ UB UC UQ UR US UX VA XA XB XC XD XE XF XG XX".split()
+    " TC TD TE TF TG TH TI TJ TL TN TO TP TQ TR TS TU TY TZ UB UC UQ UR US UX VA XA XB XC XD XE XF XG XX"
 )
 
 #: Statuses that are recognised when they are all that was typed.
-IMS_STATUSES_ALONE = frozenset("AK AJ AO DJ GA GB GE GG GK GP II LB QC QD".split())
+IMS_STATUSES_ALONE = _words("AK AJ AO DJ GA GB GE GG GK GP II LB QC QD")
 
 #: Symbolic names of MQ reason codes (cmqc) and their numbers.
 MQ_REASONS = {

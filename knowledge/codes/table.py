@@ -281,7 +281,7 @@ FORMS: tuple[CodeForm, ...] = (
     ),
     CodeForm(
         CodeKind.SYSTEM_ABEND,
-        rf"(?<!')S[ -](0[C4][0-9A-F]|OC[0-9]|[BDE]37)",
+        r"(?<!')S[ -](0[C4][0-9A-F]|OC[0-9]|[BDE]37)",
         _system,
         {"s 0c7": "S0C7", "S-B37": "SB37"},
     ),

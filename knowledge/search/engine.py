@@ -12,6 +12,13 @@ def entry_search(
 ) -> SearchResults:
     """The entries that fit `text` best, one page of them. Never raises for any text."""
     return SearchResults(
-        text=text, filters=filters, normalized="", hits=(), total=0, total_capped=False,
-        page=page, page_size=page_size, elapsed_ms=0.0,
+        text=text,
+        filters=filters,
+        normalized="",
+        hits=(),
+        total=0,
+        total_capped=False,
+        page=page,
+        page_size=page_size,
+        elapsed_ms=0.0,
     )
