@@ -83,3 +83,15 @@ class PluginConfigurationError(KnowledgeError):
     """The configuration of plugin {plugin} was not changed: {problems}."""
 
     code = "plugin_configuration"
+
+
+class ImportUnreadableError(KnowledgeError):
+    """The file cannot be read as {format}: {reason}"""
+
+    code = "import_unreadable"
+
+
+class ImportTooLargeError(KnowledgeError):
+    """The file has {found}, and an import here takes at most {most}. Split the file."""
+
+    code = "import_too_large"
