@@ -1,15 +1,35 @@
-"""Writing entries. Every change renders the Markdown, takes up the codes and updates the index."""
+"""Writing entries. Every change renders the Markdown, takes up the codes of the text and updates the index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from knowledge.codes import Code, code_given, codes_find
+from knowledge.errors import EntryGoneError, EntryInvalidError, StaleEntryError
+from knowledge.labels import TAG_CHARS, codes_by_entry, entry_codes_set, entry_tags_set, tag_names
+from knowledge.markdown import markdown_html
 from knowledge.models import Entry, EntryOrigin, EntryStatus, Severity
+from knowledge.search.index import BATCH_ROWS, index_rank_refresh, index_update
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+#: Codes of one entry, the ones found in its text included; a pasted log can name hundreds.
+CODES_PER_ENTRY = 40
+TAGS_PER_ENTRY = 30
+
+_TEXTS = ("title", "problem", "solution")
+_PLAIN_FIELDS = (*_TEXTS, "category", "severity", "status")
 
 
 def entry_create(
@@ -27,32 +47,183 @@ def entry_create(
     id: UUID | None = None,
 ) -> Entry:
     """A new entry. Raises EntryInvalidError."""
-    raise NotImplementedError
+    entry = Entry(
+        pk=id or uuid4(),
+        title=text_line(title),
+        problem=text_block(problem),
+        solution=text_block(solution),
+        category=category,
+        severity=severity,
+        status=status,
+        origin=origin,
+        created_by=author,
+        updated_by=author,
+    )
+    labels = _labels_checked(entry, tags, codes)
+    _rendered(entry)
+    with transaction.atomic():
+        entry.save(force_insert=True)
+        _labels_written(entry, *labels)
+    return entry
 
 
 def entry_update(*, entry: Entry, expected_version: int, author: User | None, **fields: Any) -> Entry:
-    """The entry with these fields changed (of title, problem, solution, category, severity, tags, codes,
-    status). Raises EntryInvalidError, StaleEntryError, EntryGoneError."""
-    raise NotImplementedError
+    """The entry with these fields changed: any of title, problem, solution, category, severity, status,
+    tags, codes. Tags and codes that are not given stay.
+
+    Raises EntryInvalidError, StaleEntryError when another edit came first, EntryGoneError.
+    """
+    unknown = fields.keys() - {*_PLAIN_FIELDS, "tags", "codes"}
+    if unknown:
+        raise TypeError(f"entry_update takes no {', '.join(sorted(unknown))}")
+    with transaction.atomic():
+        fresh = _entry_locked(entry.pk, expected_version)
+        for name in _PLAIN_FIELDS:
+            if name in fields:
+                setattr(fresh, name, _cleaned(name, fields[name]))
+        tags = fields["tags"] if "tags" in fields else fresh.tags.values_list("name", flat=True)
+        codes = fields["codes"] if "codes" in fields else codes_by_entry([fresh.pk])[fresh.pk]
+        labels = _labels_checked(fresh, tags, codes)
+        _rendered(fresh)
+        _versioned_save(fresh, expected_version, author)
+        _labels_written(fresh, *labels)
+    return Entry.objects.get(pk=entry.pk)
 
 
 def entry_publish(*, entry: Entry, author: User | None) -> Entry:
-    raise NotImplementedError
+    """The entry, published: everyone sees it. Raises EntryGoneError."""
+    return _status_set(entry, EntryStatus.PUBLISHED, author)
 
 
 def entry_archive(*, entry: Entry, author: User | None) -> Entry:
-    raise NotImplementedError
+    """The entry, archived: nobody finds it unless they look for archived ones. Raises EntryGoneError."""
+    return _status_set(entry, EntryStatus.ARCHIVED, author)
 
 
 def entry_delete(*, entry: Entry) -> None:
-    raise NotImplementedError
+    """Remove an entry with its votes; searches that opened it stay in the history."""
+    Entry.objects.filter(pk=entry.pk).delete()
 
 
-def entry_viewed(*, entry: Entry) -> None:
+def entry_viewed(*, entry: Entry, at: datetime | None = None) -> None:
     """Count one reader."""
-    raise NotImplementedError
+    with transaction.atomic():
+        Entry.objects.filter(pk=entry.pk).update(usage_count=F("usage_count") + 1, last_used_at=at or timezone.now())
+        index_rank_refresh(entry.pk)
 
 
 def entries_refresh(ids: Iterable[UUID]) -> int:
-    """Render and index these entries again after a bulk write; how many there are."""
-    raise NotImplementedError
+    """Render and index these entries again after their rows were written in bulk; how many there are.
+
+    Codes in their texts are added to the ones they have.
+    """
+    rest, done = iter(ids), 0
+    while batch := list(islice(rest, BATCH_ROWS)):
+        with transaction.atomic():
+            entries = list(Entry.objects.filter(pk__in=batch))
+            for entry in entries:
+                _rendered(entry)
+            Entry.objects.bulk_update(entries, ["problem_html", "solution_html"], batch_size=100)
+            given = codes_by_entry(batch)
+            entry_codes_set({entry: _codes_checked(entry, given[entry.pk], {}) for entry in entries})
+            done += index_update(batch)
+    return done
+
+
+def text_line(text: str) -> str:
+    """The text on one line, without what a database refuses (NUL, half surrogate pairs)."""
+    return " ".join(storable(text).split())
+
+
+def text_block(text: str) -> str:
+    """The text with plain line ends, without blanks around it and without what a database refuses."""
+    return storable(text).replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def storable(text: str) -> str:
+    """The text without NUL characters and half surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()
+
+
+def _cleaned(name: str, value: str) -> str:
+    if name == "title":
+        return text_line(value)
+    return text_block(value) if name in _TEXTS else value
+
+
+def _rendered(entry: Entry) -> None:
+    entry.problem_html = markdown_html(entry.problem)
+    entry.solution_html = markdown_html(entry.solution)
+
+
+def _labels_checked(entry: Entry, tags: Iterable[str], codes: Iterable[str]) -> tuple[list[str], list[Code]]:
+    """Tags and codes to store. Raises EntryInvalidError with everything that is wrong with the entry."""
+    wrong: dict[str, list[str]] = {}
+    try:
+        entry.clean_fields(exclude=["created_by", "updated_by"])
+    except ValidationError as error:
+        wrong |= error.message_dict
+    names = tag_names(storable(name) for name in tags)
+    if too_long := [name for name in names if len(name) > TAG_CHARS]:
+        wrong["tags"] = [
+            _("A tag has at most %(limit)d characters: %(tag)s") % {"limit": TAG_CHARS, "tag": too_long[0]}
+        ]
+    if len(names) > TAGS_PER_ENTRY:
+        wrong["tags"] = [_("An entry has at most %(limit)d tags.") % {"limit": TAGS_PER_ENTRY}]
+    found = _codes_checked(entry, codes, wrong)
+    if wrong:
+        problems = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in wrong.items())
+        raise EntryInvalidError(problems=problems, fields=wrong)
+    return names, found
+
+
+def _codes_checked(entry: Entry, given: Iterable[str], wrong: dict[str, list[str]]) -> list[Code]:
+    """The given codes in canonical form, then the ones in the texts; what is no code goes into `wrong`."""
+    found: dict[str, Code] = {}
+    for text in given:
+        code = code_given(storable(text))
+        if code:
+            found.setdefault(code.code, code)
+        elif text.strip():
+            wrong["codes"] = [_("This is too long for a code: %(text)s") % {"text": text[:60]}]
+    for name in _TEXTS:
+        for match in codes_find(getattr(entry, name)):
+            found.setdefault(match.code, Code(match.code, match.kind))
+    return list(found.values())[:CODES_PER_ENTRY]
+
+
+def _labels_written(entry: Entry, names: list[str], codes: list[Code]) -> None:
+    entry_tags_set({entry: names})
+    entry_codes_set({entry: codes})
+    index_update([entry.pk])
+
+
+def _entry_locked(pk: UUID, expected_version: int) -> Entry:
+    entry = Entry.objects.select_for_update().filter(pk=pk).first()
+    if entry is None:
+        raise EntryGoneError(entry=pk)
+    if entry.version != expected_version:
+        raise StaleEntryError(expected_version=expected_version, current_version=entry.version)
+    return entry
+
+
+def _versioned_save(entry: Entry, expected_version: int, author: User | None) -> None:
+    names = (*_PLAIN_FIELDS, "problem_html", "solution_html")
+    values: Mapping[str, Any] = {name: getattr(entry, name) for name in names}
+    changed = Entry.objects.filter(pk=entry.pk, version=expected_version).update(
+        **values, version=expected_version + 1, updated_by=author, updated_at=timezone.now()
+    )
+    if not changed:
+        raise StaleEntryError(expected_version=expected_version, current_version=expected_version + 1)
+    entry.version = expected_version + 1
+
+
+def _status_set(entry: Entry, status: EntryStatus, author: User | None) -> Entry:
+    with transaction.atomic():
+        changed = Entry.objects.filter(pk=entry.pk).update(
+            status=status, version=F("version") + 1, updated_by=author, updated_at=timezone.now()
+        )
+        if not changed:
+            raise EntryGoneError(entry=entry.pk)
+        index_update([entry.pk])
+    return Entry.objects.get(pk=entry.pk)

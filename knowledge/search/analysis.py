@@ -24,9 +24,13 @@ _SUFFIXED_MESSAGE = re.compile(r"([a-z]+\d+)[a-z]")
 
 #: Words that say nothing about a problem; neither indexed nor searched.
 STOPWORDS = frozenset(
-    "a an and are as at be been but by can do does for from had has have how i if in into is it its me my of on or"
-    " our so such than that the their them then there these they this to was we were what when where which who"
-    " why will with you your".split()
+    word
+    for line in (
+        "a an and are as at be been but by can do does for from had has have how i if in into is it its me my of on or",
+        "our so such than that the their them then there these they this to was we were what when where which who",
+        "why will with you your",
+    )
+    for word in line.split()
 )
 
 #: Pairs that are written as one word as often as two.
