@@ -1,0 +1,29 @@
+# Everything runs in .venv, which is made on first use. `make run` needs Python 3.11 or newer.
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+
+help:            ## Show what there is to make.
+	@grep -E '^[a-z]+:.*##' Makefile
+
+run: .venv/site  ## Start the site: web and worker, on http://127.0.0.1:8000 (KB_BIND changes that).
+	@.venv/bin/python -m kbsite.serve
+
+test: lint       ## Everything: lint, types, contracts, tests on SQLite, on PostgreSQL, in a browser.
+	@tools/test
+
+lint: .venv/test ## The checks alone: style, types, import contracts, templates, migrations, deployment.
+	@tools/lint
+
+format: .venv/test ## Rewrite code in the project's style.
+	@.venv/bin/ruff check -q --fix-only; .venv/bin/ruff format -q
+
+bench: .venv/test ## Print benchmark figures and their ratios.
+	@tools/bench
+
+.venv/site: requirements.txt
+	@tools/venv $(PYTHON) requirements.txt && touch $@
+
+.venv/test: requirements.txt requirements-dev.txt
+	@tools/venv $(PYTHON) requirements-dev.txt && touch .venv/site $@
+
+.PHONY: help run test lint format bench

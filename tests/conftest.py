@@ -1,0 +1,107 @@
+"""Fixtures that every test can use.
+
+The shared test database has the tables of every level while its level is 1, as on a new site:
+`level_2` opens the next one. Whole sites of their own: `site`, `empty_site` (both databases each).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.postgres import PostgresMissingError, PostgresServer
+from tests.postgres import postgres_server as start_postgres
+from tests.sites import Site, site_copy, site_drop, site_new
+
+VENDORS = ["sqlite", "postgresql"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what uses sites of its own."""
+    for item in items:
+        if "vendor" in getattr(item, "fixturenames", ()):
+            item.add_marker("own_site")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Makes the tables of the closed levels too; on SQLite that cannot happen inside a test's transaction."""
+    from migrations_ops.phase import phases
+    from migrations_ops.schema import app_open, ddl_transaction
+
+    with django_db_blocker.unblock():
+        for phase in phases():
+            with ddl_transaction():
+                app_open(phase.app_label)
+
+
+@pytest.fixture
+def level_2(db: None) -> None:
+    """A site at MVP2."""
+    from migrations_ops.gate import site_level_set
+
+    site_level_set(2)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> PostgresServer:
+    """The PostgreSQL server of the tests; skips where KB_TEST_WITHOUT_POSTGRES=1 and there is none."""
+    try:
+        return start_postgres()
+    except PostgresMissingError as error:
+        if os.environ.get("KB_TEST_WITHOUT_POSTGRES") == "1":
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> str:
+    """Each database that a site can live on."""
+    if request.param == "postgresql":
+        request.getfixturevalue("postgres_server")
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_site(vendor: str, tmp_path: Path) -> Iterator[Site]:
+    """A site on which nothing was run yet, not even `migrate`."""
+    site = site_new(vendor, tmp_path / "site")
+    yield site
+    site_drop(site)
+
+
+@pytest.fixture(scope="session")
+def site_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
+    """Migrated sites by vendor, made when first wanted, that `site` copies."""
+    made: dict[str, Site] = {}
+    yield made
+    for site in made.values():
+        site_drop(site)
+
+
+@pytest.fixture
+def site(
+    vendor: str,
+    tmp_path: Path,
+    site_templates: dict[str, Site],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A site at MVP1 with all its tables and no rows."""
+    if vendor not in site_templates:
+        template = site_new(vendor, tmp_path_factory.mktemp(f"template-{vendor}"))
+        template.manage("migrate", "--verbosity=0")
+        site_templates[vendor] = template
+    copy = site_copy(site_templates[vendor], tmp_path / "site")
+    yield copy
+    site_drop(copy)
+
+
+@pytest.fixture
+def on_sqlite(db: None) -> bool:
+    """Whether the shared test database is SQLite."""
+    return connection.vendor == "sqlite"
