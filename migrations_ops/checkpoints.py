@@ -293,16 +293,23 @@ def checkpoint_protect(*, checkpoint: Checkpoint, protected: bool) -> None:
     Checkpoint.objects.filter(pk=checkpoint.pk).update(protected=protected)
 
 
-def checkpoints_trim(*, keep: int) -> list[Checkpoint]:
-    """Delete the oldest full checkpoints beyond the newest `keep`; returns what was deleted.
+def checkpoints_surplus(*, keep: int) -> list[Checkpoint]:
+    """The oldest full checkpoints beyond the newest `keep`.
 
-    Protected ones and those of an unfinished run stay and do not count. Unfinished files that are
-    older than a day are what a killed process left; they go too.
+    Protected ones and those of an unfinished run stay and do not count.
     """
     candidates = Checkpoint.objects.filter(
         kind=CheckpointKind.FULL, protected=False, state__in=[CheckpointState.COMPLETE, CheckpointState.CORRUPT]
     ).exclude(run__state__in=ACTIVE_STATES)
-    surplus = list(candidates.order_by("-created_at")[keep:])
+    return list(candidates.order_by("-created_at")[keep:])
+
+
+def checkpoints_trim(*, keep: int) -> list[Checkpoint]:
+    """Delete what `checkpoints_surplus` names; returns what was deleted.
+
+    Unfinished files that are older than a day are what a killed process left; they go too.
+    """
+    surplus = checkpoints_surplus(keep=keep)
     for checkpoint in surplus:
         checkpoint_delete(checkpoint=checkpoint)
     folder = Path(settings.OPS_CHECKPOINT_DIR)

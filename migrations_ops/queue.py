@@ -6,10 +6,10 @@ The queue carries work; it is never the truth about a run. That is the run's row
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django_q.models import OrmQ, Schedule
+from django_q.models import Failure, OrmQ, Schedule
 from django_q.status import Stat
 from django_q.tasks import async_task
 
@@ -54,6 +54,47 @@ def workers() -> list[WorkerStatus]:
 def waiting_tasks() -> int:
     """How many tasks wait in the queue."""
     return OrmQ.objects.count()
+
+
+@dataclass(frozen=True)
+class FailedTask:
+    """A task of the queue that ended with an error."""
+
+    name: str
+    function: str
+    stopped_at: datetime
+    error: str
+
+
+def failed_tasks(limit: int) -> list[FailedTask]:
+    """The last tasks that failed, newest first."""
+    return [
+        FailedTask(name=task.name, function=task.func, stopped_at=task.stopped, error=str(task.result or ""))
+        for task in Failure.objects.order_by("-stopped")[:limit]
+    ]
+
+
+@dataclass(frozen=True)
+class ScheduledTask:
+    """Work that comes back on its own."""
+
+    name: str
+    function: str
+    every: timedelta
+    next_at: datetime
+
+
+def scheduled_tasks() -> list[ScheduledTask]:
+    """Every schedule, the next one first."""
+    return [
+        ScheduledTask(
+            name=row.name or row.func,
+            function=row.func,
+            every=timedelta(minutes=row.minutes or 0),
+            next_at=row.next_run,
+        )
+        for row in Schedule.objects.order_by("next_run")
+    ]
 
 
 def schedule_set(*, name: str, function: str, every: timedelta) -> None:

@@ -1,0 +1,285 @@
+"""A run as its page shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from migrations_ops import queue
+from migrations_ops.console.present.badges import (
+    EVENT_TONES,
+    Badge,
+    finding_badge,
+    kind_label,
+    run_badge,
+    step_badge,
+    step_marker,
+)
+from migrations_ops.console.present.quantities import age_text, between_text, count_text, duration_text, rate_text
+from migrations_ops.models import (
+    Direction,
+    EventLevel,
+    Finding,
+    FindingStatus,
+    PlanKind,
+    Run,
+    RunEvent,
+    RunState,
+    StepState,
+)
+from migrations_ops.reports import run_report
+
+#: States in which a page has something new to show every other second.
+MOVING = {RunState.QUEUED, RunState.RUNNING, RunState.PAUSING, RunState.ROLLING_BACK}
+#: A worker that has been silent for this long is shown as such; its lease is a little longer.
+SILENT = timedelta(seconds=20)
+#: Journal lines on the run's own page; all of them are on the journal page.
+LINES_SHOWN = 40
+
+RUN_TONE_OF_BAR = {RunState.FAILED: "fail", RunState.SUCCEEDED: "ok", RunState.PAUSED: "warn", RunState.PAUSING: "warn"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A run in a list."""
+
+    run: Run
+    badge: Badge
+    what: str
+    took: str
+    age: str
+
+
+def run_row(run: Run) -> RunRow:
+    """One line of a list of runs."""
+    return RunRow(
+        run=run,
+        badge=run_badge(run.state),
+        what=what_text(run),
+        took=between_text(run.started_at, run.finished_at),
+        age=age_text(run.created_at),
+    )
+
+
+def what_text(run: Run) -> str:
+    """What a run does, in one line."""
+    plan = run.plan
+    levels = {"kind": plan.get_kind_display(), "from": plan.from_level, "to": plan.to_level}
+    if plan.kind == PlanKind.RESTORE:
+        return _("%(kind)s, to MVP%(to)d") % levels
+    return _("%(kind)s, MVP%(from)d to MVP%(to)d") % levels
+
+
+def run_context(run: Run) -> dict[str, Any]:
+    """Everything that the live part of a run's page prints."""
+    report = run_report(run)
+    steps = [step_context(step, run) for step in report["steps"]]
+    moving = run.state in MOVING
+    return {
+        "run": run,
+        "plan": run.plan,
+        "badge": run_badge(run.state),
+        "what": what_text(run),
+        "meaning": report["meaning"],
+        "moving": moving,
+        "since": age_text(run.state_since),
+        "took": between_text(run.started_at, run.finished_at or (None if moving else run.state_since)),
+        "waiting_for": run.waiting_for,
+        "worker": worker_context(run, moving),
+        "percent": percent(report["progress"]),
+        "bar_tone": RUN_TONE_OF_BAR.get(RunState(run.state), ""),
+        "left": left_text(run, report) if moving else "",
+        "steps": steps,
+        "steps_over": steps_over(run, report),
+        "legal": report["actions"],
+        "skippable": set(report["skippable"]),
+        "summary": summary(run, report),
+        "is_back": run.direction == Direction.BACK,
+        "is_rehearsal": run.plan.kind == PlanKind.REHEARSAL,
+        **journal_context(run),
+        **findings_context(run),
+        "checkpoints": list(run.checkpoints.all()),
+    }
+
+
+def percent(share: float) -> int:
+    """Whole percent, 100 only when all is done."""
+    return int(share * 100)
+
+
+def step_context(step: dict[str, Any], run: Run) -> dict[str, Any]:
+    """One step of a run's page."""
+    total, done = step["rows_total"], step["rows_done"]
+    under_way = step["state"] in {StepState.RUNNING, StepState.REVERTING}
+    back = step["state"] in {StepState.REVERTING, StepState.REVERTED}
+    busy = step["revert_busy_seconds"] if back else step["busy_seconds"]
+    return {
+        "name": step["name"],
+        "slug": step["name"].replace("/", "-"),
+        "title": step["title"],
+        "kind": kind_label(step["kind"]),
+        "critical": step["critical"],
+        "badge": step_badge(step["state"]),
+        "marker": step_marker(step["state"]),
+        "rows": rows_text(done, total),
+        "rate": rate_text(step["rows_per_second"]),
+        "left": duration_text(step["eta_seconds"]),
+        "busy": duration_text(busy) if busy else "",
+        "bar": under_way and run.state in MOVING,
+        "bar_value": done if total and not back else None,
+        "bar_max": total,
+        "under_way": under_way,
+        "error": step["error"],
+        "error_line": (step["error"].strip().splitlines() or [""])[-1][:300],
+        # A preserved element is replaced only when its id changes.
+        "error_key": len(step["error"]),
+        "error_open": step["state"] == StepState.FAILED,
+    }
+
+
+def rows_text(done: int, total: int | None) -> str:
+    """Rows done of how many; empty where nothing is counted."""
+    if total and total > 1:
+        return _("%(done)s of %(total)s rows") % {"done": count_text(done), "total": count_text(total)}
+    return _("%(done)s rows") % {"done": count_text(done)} if done > 1 else ""
+
+
+def steps_over(run: Run, report: dict[str, Any]) -> int:
+    """How many steps are behind the run in its direction."""
+    if run.direction == Direction.BACK:
+        return sum(step["state"] == StepState.REVERTED for step in report["steps"])
+    over = {StepState.DONE, StepState.WARNING, StepState.SKIPPED}
+    return sum(step["state"] in over for step in report["steps"])
+
+
+def left_text(run: Run, report: dict[str, Any]) -> str:
+    """Seconds that the rest takes by the plan's estimate and the measured rate; empty while unknown."""
+    if run.direction == Direction.BACK:
+        return ""
+    planned = {line["step"]: line["seconds"] for line in run.plan.assessment.get("estimates", [])}
+    seconds, known = 0.0, True
+    for step in report["steps"]:
+        if step["state"] == StepState.PENDING:
+            known = known and planned.get(step["name"]) is not None
+            seconds += planned.get(step["name"]) or 0.0
+        elif step["state"] == StepState.RUNNING:
+            estimate = planned.get(step["name"])
+            rest = step["eta_seconds"]
+            if rest is None and estimate is not None:
+                rest = max(0.0, estimate - step["busy_seconds"])
+            known = known and rest is not None
+            seconds += rest or 0.0
+    if not seconds:
+        return ""
+    text = _("about %(time)s left") if known else _("at least %(time)s left")
+    return text % {"time": duration_text(max(1, seconds))}
+
+
+def summary(run: Run, report: dict[str, Any]) -> str:
+    """What a screen reader says when it changes: the state and the step, no figures."""
+    state = run.get_state_display()
+    current = next(
+        (step for step in report["steps"] if step["state"] in {StepState.RUNNING, StepState.REVERTING}), None
+    )
+    if current is None or run.state not in MOVING:
+        return _("Run %(run)d: %(state)s") % {"run": run.pk, "state": state}
+    return _("Run %(run)d: %(state)s, %(step)s") % {"run": run.pk, "state": state, "step": current["title"]}
+
+
+def worker_context(run: Run, moving: bool) -> dict[str, Any]:
+    """Who moves the run, when it last said so, and whether that is long ago."""
+    if not moving:
+        return {}
+    held = run.lease_token is not None and run.state != RunState.QUEUED
+    silent = held and run.heartbeat_at is not None and timezone.now() - run.heartbeat_at > SILENT
+    # A run that a command moves itself needs no worker.
+    unattended = not held and not run.plan.options.get("inline")
+    nobody = unattended and not any(worker.alive for worker in queue.workers())
+    return {
+        "name": run.worker if held else "",
+        "age": age_text(run.heartbeat_at) if held else "",
+        "silent": silent,
+        "lease_until": run.lease_until,
+        "nobody": nobody,
+    }
+
+
+def journal_context(run: Run) -> dict[str, Any]:
+    """The newest lines of the journal, oldest first, and how many came before them."""
+    newest = list(run.events.order_by("-id")[: LINES_SHOWN + 1])
+    return {
+        "lines": [line_context(event) for event in reversed(newest[:LINES_SHOWN])],
+        "lines_before": len(newest) > LINES_SHOWN,
+    }
+
+
+def line_context(event: RunEvent) -> dict[str, Any]:
+    """One journal line."""
+    return {
+        "at": timezone.localtime(event.created_at),
+        "tone": EVENT_TONES[EventLevel(event.level)],
+        "level": event.get_level_display() if event.level != EventLevel.INFO else "",
+        "message": event.message,
+        "step": event.step,
+        "actor": event.actor,
+        "reason": event.reason,
+    }
+
+
+def findings_context(run: Run) -> dict[str, Any]:
+    """The checks that the run repeated: those that need a look, and how many passed."""
+    findings = list(run.findings.all())
+    return {
+        "findings_open": [finding_context(found) for found in findings if found.status != FindingStatus.PASS],
+        "findings_passed": sum(found.status == FindingStatus.PASS for found in findings),
+    }
+
+
+def finding_context(found: Finding) -> dict[str, Any]:
+    """One check with its badge."""
+    return {
+        "badge": finding_badge(found.status),
+        "title": found.title,
+        "code": found.code,
+        "evidence": found.evidence,
+        "remedy": found.remedy,
+        "status": found.status,
+    }
+
+
+def rehearsal_context(run: Run) -> dict[str, Any]:
+    """What a rehearsal has proven: times of each step, and whether every row came back equal."""
+    facts: dict[str, Any] = {}
+    for result in run.steps.order_by("position").values_list("result", flat=True):
+        facts |= result
+    measured = facts.get("measured") or {}
+    longest = max((line["seconds"] for line in measured.values()), default=0) or 1
+    return {
+        "rehearsed_plan": run.plan.options.get("plan"),
+        "manifest_equal": facts.get("manifest_equal"),
+        "measured_total": duration_text(sum(line["seconds"] for line in measured.values())) if measured else "",
+        "measured": [
+            {
+                "step": step,
+                "rows": count_text(line["rows"]) if line["rows"] else "",
+                "seconds": duration_text(line["seconds"]),
+                "share": round(100 * line["seconds"] / longest, 1),
+                "rate": rate_text(line["rows"] / line["seconds"] if line["seconds"] and line["rows"] > 1 else None),
+            }
+            for step, line in measured.items()
+        ],
+    }
+
+
+def state_counts() -> dict[str, int]:
+    """How many runs are active, over, and all."""
+    return Run.objects.aggregate(
+        all=Count("pk"), active=Count("pk", filter=Q(active=True)), over=Count("pk", filter=Q(active__isnull=True))
+    )
+
+
