@@ -277,9 +277,5 @@ def rehearsal_context(run: Run) -> dict[str, Any]:
 
 
 def state_counts() -> dict[str, int]:
-    """How many runs are active, over, and all."""
-    return Run.objects.aggregate(
-        all=Count("pk"), active=Count("pk", filter=Q(active=True)), over=Count("pk", filter=Q(active__isnull=True))
-    )
-
-
+    """How many runs there are, and how many of them hold the site."""
+    return Run.objects.aggregate(total=Count("pk"), holding=Count("pk", filter=Q(active=True)))
