@@ -21,14 +21,12 @@ def connection_beside(using: str = "default") -> Iterator[BaseDatabaseWrapper]:
     beside = connections[using].copy(alias)
     if beside.vendor == "sqlite":
         beside.settings_dict["OPTIONS"] = {**beside.settings_dict["OPTIONS"], "transaction_mode": "DEFERRED"}
-    connections.settings[alias] = beside.settings_dict
     connections[alias] = beside
     try:
         yield beside
     finally:
         beside.close()
         del connections[alias]
-        del connections.settings[alias]
 
 
 @contextmanager

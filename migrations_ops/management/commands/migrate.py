@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth.management import create_permissions
 from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
@@ -53,6 +54,9 @@ class Command(DjangoMigrate):
             known = {key for key in loader.disk_migrations if key[0] == config.label}
             if config.label not in closed_labels and known - done:
                 super().handle(*args, **{**options, "app_label": config.label, "run_syncdb": False})
-        if options["verbosity"] >= 1:
-            for phase in closed:
+        for phase in closed:
+            # Before the level opens, so that groups can be given them, and so that neither a run nor
+            # its rollback changes what people may do.
+            create_permissions(apps.get_app_config(phase.app_label), verbosity=0, using=options["database"])
+            if options["verbosity"] >= 1:
                 self.stdout.write(f"  MVP{phase.level} ({phase.title}) is closed: no tables made.")
