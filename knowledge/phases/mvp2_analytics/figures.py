@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, F, Q, QuerySet, Window
@@ -65,7 +66,8 @@ ANSWERED = Q(had_results=True) | Q(opened=True)
 SEARCH_COUNTS = {
     "searches": Count("pk"),
     "answered": Count("pk", filter=ANSWERED),
-    "opened": Count("pk", filter=Q(opened=True)),
+    # Not "opened": later conditions on that column would mean this count.
+    "led_on": Count("pk", filter=Q(opened=True)),
 }
 
 
@@ -76,7 +78,12 @@ def share(part: int, whole: int) -> float | None:
 
 def search_figures(days: DayRange) -> SearchFigures:
     """The counts of the whole range."""
-    return SearchFigures(**days.searches().aggregate(**SEARCH_COUNTS))
+    return counted_figures(days.searches().aggregate(**SEARCH_COUNTS))
+
+
+def counted_figures(counts: Mapping[str, int]) -> SearchFigures:
+    """The figures in a row with SEARCH_COUNTS."""
+    return SearchFigures(counts["searches"], counts["answered"], counts["led_on"])
 
 
 def percentile_ranks(count: int) -> dict[int, int]:

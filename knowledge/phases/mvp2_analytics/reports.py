@@ -20,6 +20,7 @@ from knowledge.phases.mvp2_analytics.figures import (
     SEARCH_COUNTS,
     DayRange,
     SearchFigures,
+    counted_figures,
     search_time_percentiles,
     share,
 )
@@ -63,7 +64,7 @@ class DayRow:
 def searches_by_day(days: DayRange) -> list[DayRow]:
     """Every day of the range, oldest first, days without searches too."""
     rows = days.searches().order_by().values("day").annotate(**SEARCH_COUNTS)
-    found = {row.pop("day"): SearchFigures(**row) for row in rows}
+    found = {row["day"]: counted_figures(row) for row in rows}
     return [DayRow(day, found.get(day, SearchFigures())) for day in days.days]
 
 
@@ -86,7 +87,7 @@ def _query_rows(groups: QuerySet[SearchAnalytics, dict[str, Any]], rows: int) ->
         QueryRow(
             group["normalized"],
             typed[group["newest"]].query,
-            SearchFigures(group["searches"], group["answered"], group["opened"]),
+            counted_figures(group),
             group["searchers"],
             typed[group["newest"]].created_at,
         )
