@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.labels import TAG_CHARS
 from knowledge.models import Entry
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ else:  # only the type checker's stubs can be subscripted
 
 LISTED_CHARS = 1_000
 LISTED_MOST = 30
-TAG_CHARS = 64
 CODE_CHARS = 32
 
 

@@ -22,6 +22,7 @@ from import_export.results import Result
 from import_export.widgets import Widget
 
 from knowledge.categories import category_named
+from knowledge.codes import code_given
 from knowledge.entries import entry_create, entry_update
 from knowledge.errors import EntryInvalidError, KnowledgeError
 from knowledge.models import Category, Entry, EntryCode, EntryOrigin, EntryStatus, Severity
@@ -266,7 +267,8 @@ class EntryResource(ModelResource):
         """Whether the row changes nothing. Codes that were found in the text are no difference."""
         if import_validation_errors or original is None or instance._state.adding:
             return False
-        old, new = given_words(original, "codes"), given_words(instance, "codes")
+        old = given_words(original, "codes")
+        new = [found.code if (found := code_given(word)) else word for word in given_words(instance, "codes")]
         return (
             all(getattr(instance, name) == getattr(original, name) for name in WRITTEN)
             and {tag.lower() for tag in given_words(instance, "tags")} == set(given_words(original, "tags"))

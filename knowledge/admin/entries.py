@@ -26,7 +26,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from knowledge.entries import entry_archive, entry_create, entry_delete, entry_publish, entry_update
 from knowledge.errors import KnowledgeError
 from knowledge.formats import EXCHANGE_FORMATS
-from knowledge.forms import CODE_CHARS, TAG_CHARS, ListedField
+from knowledge.forms import CODE_CHARS, ListedField
+from knowledge.labels import TAG_CHARS
 from knowledge.models import Entry, Severity
 from knowledge.resources import EntryResource, invalid_rows_printed
 

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from knowledge.entries import entry_archive, entry_create, entry_delete, entry_publish, entry_update
 from knowledge.errors import EntryInvalidError, KnowledgeError, StaleEntryError
 from knowledge.forms import EntryForm
+from knowledge.markdown import markdown_html
 from knowledge.models import Entry, EntryOrigin, EntryStatus
 from knowledge.views.visitor import entry_or_404, visitor_user
 
@@ -136,9 +137,7 @@ def editor(
     """The page with the form, with a preview if asked for."""
     preview = None
     if "preview" in request.POST:
-        from knowledge.markdown import markdown_render
-
-        preview = {name: markdown_render(form[name].value() or "") for name in ("problem", "solution")}
+        preview = {name: markdown_html(form[name].value() or "") for name in ("problem", "solution")}
     publishes = entry is None and request.user.has_perm("knowledge.publish_entry")
     context = {"form": form, "entry": entry, "preview": preview, "may_publish": publishes, **extra}
     code = status or (422 if form.is_bound and form.errors else 200)

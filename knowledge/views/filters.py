@@ -9,12 +9,12 @@ from django.db.models import TextChoices
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.labels import TAG_CHARS
 from knowledge.models import Category, EntryStatus, Severity
 from knowledge.views.links import FilterGroup, FilterLink, url_with
 from knowledge.views.visitor import sees_all
 
 TAGS_SHOWN = 12
-TAG_CHARS = 64
 
 
 def choice_given(request: HttpRequest, name: str, choices: type[TextChoices]) -> str:

@@ -8,11 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from knowledge.codes.table import CodeKind
 from knowledge.listing import entries_listed, tags_counted
 from knowledge.models import EntryStatus, ErrorCode
 from knowledge.views.links import FilterLink, page_of, url_with
 
-TAGS_PER_PAGE = 120
+TAGS_PER_PAGE = 240
 CODES_PER_PAGE = 100
 CODE_ENTRIES_SHOWN = 50
 FILTER_TEXT_CHARS = 64
@@ -65,7 +66,7 @@ def kind_links(request: HttpRequest, active: str) -> list[FilterLink]:
 
 def kind_label(kind: str) -> str:
     """A kind of code in words."""
-    return kind.replace("_", " ").capitalize()
+    return str(CodeKind(kind).label) if kind in CodeKind.values else kind
 
 
 @require_safe
