@@ -20,6 +20,7 @@ from knowledge.labels import TAG_CHARS, codes_by_entry, entry_codes_set, entry_t
 from knowledge.markdown import markdown_html
 from knowledge.models import Entry, EntryOrigin, EntryStatus, Severity
 from knowledge.search.index import BATCH_ROWS, index_rank_refresh, index_update
+from knowledge.text import storable, text_block, text_line
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -44,7 +45,7 @@ def entry_create(
     status: str = EntryStatus.DRAFT,
     origin: str = EntryOrigin.MANUAL,
     author: User | None = None,
-    id: UUID | None = None,
+    id: UUID | None = None,  # noqa: A002 - the field's name
 ) -> Entry:
     """A new entry. Raises EntryInvalidError."""
     entry = Entry(
@@ -128,21 +129,6 @@ def entries_refresh(ids: Iterable[UUID]) -> int:
             entry_codes_set({entry: _codes_checked(entry, given[entry.pk], {}) for entry in entries})
             done += index_update(batch)
     return done
-
-
-def text_line(text: str) -> str:
-    """The text on one line, without what a database refuses (NUL, half surrogate pairs)."""
-    return " ".join(storable(text).split())
-
-
-def text_block(text: str) -> str:
-    """The text with plain line ends, without blanks around it and without what a database refuses."""
-    return storable(text).replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
-def storable(text: str) -> str:
-    """The text without NUL characters and half surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 def _cleaned(name: str, value: str) -> str:

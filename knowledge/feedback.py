@@ -9,10 +9,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from knowledge.entries import storable
 from knowledge.errors import EntryGoneError, FeedbackInvalidError
 from knowledge.models import Entry, Feedback
 from knowledge.search.index import index_rank_refresh
+from knowledge.text import storable
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

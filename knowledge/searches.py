@@ -1,21 +1,67 @@
-"""The search history."""
+"""The search history: one row for each search that a person made, however many keys it took."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
 
 from knowledge.models import Entry, SearchQuery
 from knowledge.search import SearchResults
+from knowledge.text import text_line
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+#: Searches of one person that extend one another within this time are one search being typed.
+TYPING_TIME = timedelta(seconds=30)
+QUERY_CHARS = 500
 
-def search_record(*, results: SearchResults, searcher: str, user: User | None = None) -> SearchQuery | None:
-    """Write one search into the history; None for an empty one."""
-    raise NotImplementedError
+
+def search_record(
+    *, results: SearchResults, searcher: str, user: User | None = None, at: datetime | None = None
+) -> SearchQuery | None:
+    """The row of this search: a new one, or the one that the same person began typing a moment ago.
+
+    None for an empty search, which is only filters or nothing.
+    """
+    query = text_line(results.text)[:QUERY_CHARS]
+    if not query:
+        return None
+    now = at or timezone.now()
+    with transaction.atomic():
+        row = _typed_just_now(searcher, query, now)
+        if row is None:
+            row = SearchQuery(searcher=searcher, user=user)
+        row.query = query
+        row.normalized = results.normalized
+        row.filters = results.filters.as_dict()
+        row.result_count = results.total
+        row.elapsed_ms = results.elapsed_ms
+        row.created_at = now
+        row.save()
+    return row
 
 
 def search_opened(*, search_id: int, entry: Entry, searcher: str) -> bool:
-    """Note which entry a searcher opened from their search; False when it is not theirs."""
-    raise NotImplementedError
+    """Note which entry a searcher opened from their search, the first one; False when it is not theirs."""
+    rows = SearchQuery.objects.filter(pk=search_id, searcher=searcher, opened_entry=None)
+    return bool(rows.update(opened_entry=entry.pk))
+
+
+def _typed_just_now(searcher: str, query: str, now: datetime) -> SearchQuery | None:
+    """The searcher's last search when this one goes on typing it (or takes letters back)."""
+    last = (
+        SearchQuery.objects.select_for_update()
+        .filter(searcher=searcher, created_at__gte=now - TYPING_TIME, opened_entry=None)
+        .order_by("-created_at", "-pk")
+        .first()
+        if searcher
+        else None
+    )
+    if last is None:
+        return None
+    typed, before = query.casefold(), last.query.casefold()
+    return last if typed.startswith(before) or before.startswith(typed) else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.utils.safestring import SafeString
 
@@ -31,7 +33,10 @@ class SearchFilters:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchHit:
-    """One result; tags and codes of `entry` are fetched, `title_html` and `snippet_html` are safe HTML."""
+    """One result; `title_html` and `snippet_html` are safe HTML.
+
+    `entry.tags.all()` and `entry.code_links` (EntryCode with its error_code, own code first) are fetched.
+    """
 
     entry: Entry
     score: float
@@ -74,9 +79,14 @@ class SearchResults:
     page_size: int
     elapsed_ms: float
     codes: tuple[Code, ...] = ()
-    facets: Facets = field(default_factory=Facets)
+    count_facets: Callable[[], Facets] = field(default=Facets, repr=False, compare=False)
     #: Another spelling that has results, when this one has none.
     did_you_mean: str = ""
+
+    @cached_property
+    def facets(self) -> Facets:
+        """The filters with their counts; counted when first asked for."""
+        return self.count_facets()
 
     @property
     def page_count(self) -> int:

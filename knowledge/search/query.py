@@ -1,0 +1,188 @@
+"""From what a person typed to what the index is asked: groups of tokens, phrases, exclusions, filters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from knowledge.codes import Code, code_given, code_normalize, codes_find
+from knowledge.models import Category, CodeAlias, Severity
+from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, tokens, units
+from knowledge.search.types import SearchFilters
+from knowledge.text import storable
+
+#: More is a pasted log; codes are read from this much, words from its beginning.
+QUERY_CHARS = 10_000
+WORDS_CHARS = 1_000
+#: Operators (`tag:`, `-word`, quotes) count in a line that a person typed, not in pasted text.
+OPERATOR_CHARS = 200
+GROUPS = 16
+ALIAS_WORDS = 6
+NORMALIZED_CHARS = 500
+
+_ONE_TOKEN = re.compile(r"[\w.$#@/-]+")
+_FIELD = re.compile(r"(?:^|(?<=\s))(category|severity|tag|code):(?:\"([^\"]{1,100})\"|(\S{1,100}))", re.IGNORECASE)
+_PHRASE = re.compile(r'"([^"]{2,200})"')
+_EXCLUDED = re.compile(r"(?:^|(?<=\s))-([^\W\d_][\w.$#@/-]{0,60})")
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One token that satisfies a group."""
+
+    token: str
+    prefix: bool = False
+    code: bool = False
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One thing that was asked for, in any of the ways it may stand in the index."""
+
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def is_code(self) -> bool:
+        return self.alternatives[0].code
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parsed query."""
+
+    groups: tuple[Group, ...]
+    #: Each a run of tokens that must stand together in one field.
+    phrases: tuple[str, ...]
+    excluded: tuple[str, ...]
+    filters: SearchFilters
+    codes: tuple[Code, ...]
+    normalized: str
+    #: Whether nothing but filters was given, so that every entry fits.
+    blank: bool
+
+
+def query_parse(text: str, filters: SearchFilters) -> Query:
+    """The query of a text. `filters` win over field syntax in the text."""
+    typed = storable(text)[:QUERY_CHARS]
+    phrases: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    if len(typed) <= OPERATOR_CHARS and "\n" not in typed:
+        typed, filters = _fields_taken(typed, filters)
+        phrases = tuple(phrase for found in _PHRASE.findall(typed) if (phrase := " ".join(tokens(found))))
+        excluded = tuple(unit.token for found in _EXCLUDED.findall(typed) for unit in units(found))
+        typed = _EXCLUDED.sub(" ", typed).replace('"', " ")
+    found_units = _units_asked(typed)
+    codes = _codes_asked(typed)
+    groups = _groups(typed, found_units, codes)
+    return Query(
+        groups=groups,
+        phrases=phrases,
+        excluded=excluded,
+        filters=filters,
+        codes=codes,
+        normalized=" ".join(dict.fromkeys(unit.token for unit in found_units))[:NORMALIZED_CHARS],
+        blank=not typed.strip(),
+    )
+
+
+def _fields_taken(typed: str, filters: SearchFilters) -> tuple[str, SearchFilters]:
+    """The text without its field syntax, and the filters with it; unknown values stay words."""
+    values: dict[str, str] = {}
+
+    def take(found: re.Match[str]) -> str:
+        name, value = found[1].lower(), (found[2] or found[3]).strip()
+        known = _field_value(name, value)
+        if known and not getattr(filters, name):
+            values[name] = known
+            return " "
+        return f" {value} "
+
+    rest = _FIELD.sub(take, typed)
+    return rest, replace(filters, **values)
+
+
+def _field_value(name: str, value: str) -> str:
+    """The value as it is stored; empty when the field has no such value."""
+    if name == "category":
+        return next((known for known in Category.values if known.lower() == value.lower()), "")
+    if name == "severity":
+        return value.lower() if value.lower() in Severity.values else ""
+    if name == "code":
+        code = code_given(value)
+        return code.code if code else ""
+    return value.lower()
+
+
+def _units_asked(typed: str) -> list[Unit]:
+    """The units of the first words, and of the codes anywhere; each token once, at most GROUPS, codes first."""
+    words = list(units(typed[:WORDS_CHARS]))
+    if len(typed) > WORDS_CHARS:
+        words += [unit for unit in units(typed) if unit.kind is UnitKind.CODE and unit.start >= WORDS_CHARS]
+    once = list({unit.token: unit for unit in reversed(words)}.values())[::-1]
+    kept = sorted(once, key=lambda unit: unit.kind is not UnitKind.CODE)[:GROUPS]
+    return sorted(kept, key=lambda unit: unit.start)
+
+
+def _codes_asked(typed: str) -> tuple[Code, ...]:
+    found = dict.fromkeys(Code(match.code, match.kind) for match in codes_find(typed))
+    whole = code_normalize(typed)
+    return tuple(found) or ((whole,) if whole else ())
+
+
+def _groups(typed: str, asked: list[Unit], codes: tuple[Code, ...]) -> tuple[Group, ...]:
+    extra = _alias_codes(typed, asked)
+    if codes and asked and not any(unit.kind is UnitKind.CODE for unit in asked):
+        whole = code_token(codes[0].code)
+        extra = {unit.token: {*extra.get(unit.token, ()), whole} for unit in asked}
+    groups: dict[str, Group] = {}
+    for unit in asked:
+        last = unit.end == len(typed)
+        for group in _unit_groups(typed, unit, last=last):
+            added = tuple(Alternative(code, code=True, weight=0.9) for code in sorted(extra.get(unit.token, ())))
+            groups.setdefault(group.alternatives[0].token, Group((*group.alternatives, *added)))
+    return tuple(groups.values())[:GROUPS]
+
+
+def _unit_groups(typed: str, unit: Unit, *, last: bool) -> Iterator[Group]:
+    """The groups of a unit; the last word of a text may still be unfinished, so it is a prefix as well."""
+    raw = typed[unit.start : unit.end].lower()[:TOKEN_CHARS]
+    if unit.kind is UnitKind.CODE or not _ONE_TOKEN.fullmatch(raw):
+        raw = unit.token
+    open_end = (Alternative(raw, prefix=True, weight=0.6),) if last and len(raw) > 1 else ()
+    if unit.kind is UnitKind.CODE:
+        yield Group((Alternative(unit.token, code=True), *open_end))
+    elif unit.kind is UnitKind.WORD:
+        yield Group((Alternative(unit.token), *open_end))
+    elif all(part.isalpha() and len(part) > 2 for part in re.split(r"[-._/]", raw)):
+        *parts, _together = unit.parts
+        for part in parts:
+            yield Group((Alternative(part),))
+    else:
+        yield Group((Alternative(unit.token), Alternative(unit.parts[-1]), *open_end))
+
+
+def _alias_codes(typed: str, asked: list[Unit]) -> dict[str, set[str]]:
+    """Token of a unit -> codes that have the words around it as an alias ("duplicate key")."""
+    if len(typed) > OPERATOR_CHARS:
+        return {}
+    spans = _word_runs(typed)
+    rows = CodeAlias.objects.filter(alias__in=spans).values_list("alias", "error_code__code") if spans else ()
+    found: dict[str, set[str]] = {}
+    for alias, code in rows:
+        start, end = spans[alias]
+        for unit in asked:
+            if start <= unit.start and unit.end <= end and unit.kind is not UnitKind.CODE:
+                found.setdefault(unit.token, set()).add(code_token(code))
+    return found
+
+
+def _word_runs(typed: str) -> dict[str, tuple[int, int]]:
+    """Every run of up to ALIAS_WORDS words, lower case and single blanks -> where it stands."""
+    words = list(re.finditer(r"[^\s,;!?]+", typed))
+    return {
+        " ".join(word[0] for word in words[first:last]).lower(): (words[first].start(), words[last - 1].end())
+        for first in range(len(words))
+        for last in range(first + 1, min(first + ALIAS_WORDS, len(words)) + 1)
+    }
