@@ -78,11 +78,11 @@ class PluginOption:
 
     def problem(self, value: Any) -> str | None:
         """Why this value is not allowed, in words that follow the option's name; None if it is."""
-        wanted = type(self.default)
-        allowed: tuple[type, ...] = (int, float) if wanted is float else (wanted,)
+        wanted: type[Any] = type(self.default)
+        allowed: tuple[type[Any], ...] = (int, float) if wanted is float else (wanted,)
         if not isinstance(value, allowed) or (wanted is not bool and isinstance(value, bool)):
             return f"is {value!r} and must be {_KINDS[wanted]}"
-        size = len(value) if isinstance(value, str) else value
+        size: float = len(value) if isinstance(value, str) else value
         # Written so that NaN, which compares with nothing, is outside.
         if self.minimum is not None and not size >= self.minimum:
             return f"is {value!r} and must be at least {self.minimum:g}"
@@ -237,7 +237,7 @@ def plugin_health(*, name: str) -> Health:
     spec = plugin_spec(name)
     try:
         health = spec.health()
-    except Exception as error:  # a check that breaks is itself the finding
+    except Exception as error:  # noqa: BLE001 - a check that breaks is itself the finding
         health = Health(PluginHealth.FAIL, f"The check itself failed: {error}")
     Plugin.objects.filter(name=name).update(
         health=health.status, health_message=health.message[:HEALTH_MESSAGE_CHARS], health_checked_at=timezone.now()

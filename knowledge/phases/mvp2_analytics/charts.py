@@ -63,7 +63,7 @@ def axis_top(highest: float) -> float:
     """The smallest of 1, 2, 4, 5, 10, 20, 40, 50 ... that is not below; 1 for nothing."""
     if highest <= 1:
         return 1
-    unit = 10 ** math.floor(math.log10(highest))
+    unit = 10.0 ** math.floor(math.log10(highest))
     return next(step * unit for step in (1, 2, 4, 5, 10) if step * unit >= highest)
 
 

@@ -88,7 +88,7 @@ def _searches(limits: Limits) -> QuerySet[SearchAnalytics]:
     return SearchAnalytics.objects.filter(day__gte=limits.since)
 
 
-def _query_groups(rows: QuerySet[SearchAnalytics]) -> QuerySet[SearchAnalytics, dict[str, Any]]:
+def _query_groups(rows: QuerySet[SearchAnalytics]) -> QuerySet[Any, Any]:
     return (
         rows.exclude(normalized="")
         .order_by()

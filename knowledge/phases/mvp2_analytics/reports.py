@@ -24,7 +24,7 @@ from knowledge.phases.mvp2_analytics.figures import (
     search_time_percentiles,
     share,
 )
-from knowledge.phases.mvp2_analytics.models import IgnoredQuery, SearchAnalytics, UsageMetric
+from knowledge.phases.mvp2_analytics.models import IgnoredQuery, UsageMetric
 from knowledge.phases.mvp2_analytics.plugins import ANALYTICS
 from knowledge.plugins import plugin_configuration
 
@@ -63,7 +63,7 @@ class DayRow:
 
 def searches_by_day(days: DayRange) -> list[DayRow]:
     """Every day of the range, oldest first, days without searches too."""
-    rows = days.searches().order_by().values("day").annotate(**SEARCH_COUNTS)
+    rows: QuerySet[Any, Any] = days.searches().order_by().values("day").annotate(**SEARCH_COUNTS)
     found = {row["day"]: counted_figures(row) for row in rows}
     return [DayRow(day, found.get(day, SearchFigures())) for day in days.days]
 
@@ -80,7 +80,7 @@ class QueryRow:
     last_asked: dt.datetime
 
 
-def _query_rows(groups: QuerySet[SearchAnalytics, dict[str, Any]], rows: int) -> list[QueryRow]:
+def _query_rows(groups: QuerySet[Any, Any], rows: int) -> list[QueryRow]:
     found = list(groups[:rows])
     typed = SearchQuery.objects.in_bulk([group["newest"] for group in found])
     return [
@@ -96,7 +96,7 @@ def _query_rows(groups: QuerySet[SearchAnalytics, dict[str, Any]], rows: int) ->
     ]
 
 
-def _query_groups(days: DayRange) -> QuerySet[SearchAnalytics, dict[str, Any]]:
+def _query_groups(days: DayRange) -> QuerySet[Any, Any]:
     return (
         days.searches()
         .exclude(normalized="")
@@ -153,7 +153,7 @@ def most_used_entries(days: DayRange, rows: int = PAGE_ROWS) -> list[EntryRow]:
     return [EntryRow(entries[pk], *sums[pk]) for pk in best if sums[pk][0] and pk in entries]
 
 
-def _usage_sums(days: DayRange, only: Q) -> QuerySet[UsageMetric, dict[str, Any]]:
+def _usage_sums(days: DayRange, only: Q) -> QuerySet[Any, Any]:
     return (
         UsageMetric.objects.filter(only, day__range=(days.first, days.last))
         .order_by()

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
@@ -25,27 +26,26 @@ from knowledge.models import ErrorCode
 from knowledge.phases.mvp2_analytics import aliases, patterns, reports
 from knowledge.phases.mvp2_analytics.csv_file import csv_response
 from knowledge.phases.mvp2_analytics.dashboard import RANGES, dashboard_context, range_days
+from knowledge.phases.mvp2_analytics.errors import PatternNotFoundError
 from knowledge.phases.mvp2_analytics.figures import DayRange
 from knowledge.phases.mvp2_analytics.models import PatternState, PatternType, UsagePattern
 from knowledge.phases.mvp2_analytics.plugins import PATTERNS
 from knowledge.phases.mvp2_analytics.usage import today
 from knowledge.plugins import plugin_configuration
-from migrations_ops.gate import requires_mvp
+from migrations_ops.gate import HttpView, requires_mvp
 
 LEVEL = 2
 PATTERNS_PER_PAGE = 25
 
-View = Callable[..., HttpResponse]
 
-
-def viewer_of(permission: str) -> Callable[[View], View]:
+def viewer_of(permission: str) -> Callable[[HttpView], HttpView]:
     """Decorator: for staff, and for people who may `permission`; others log in or are refused."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: HttpView) -> HttpView:
         @requires_mvp(LEVEL)
         @login_required
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not (request.user.is_staff or request.user.has_perm(permission)):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
@@ -55,12 +55,12 @@ def viewer_of(permission: str) -> Callable[[View], View]:
     return decorate
 
 
-def actor_with(permission: str) -> Callable[[View], View]:
+def actor_with(permission: str) -> Callable[[HttpView], HttpView]:
     """Decorator of a view that changes something: POST, and only for people who may."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: HttpView) -> HttpView:
         allowed = permission_required(permission, raise_exception=True)(view)
-        return requires_mvp(LEVEL)(require_POST(login_required(allowed)))  # type: ignore[return-value]
+        return requires_mvp(LEVEL)(require_POST(login_required(allowed)))
 
     return decorate
 
@@ -292,7 +292,7 @@ def pattern_change(request: HttpRequest, pk: int, action: str) -> HttpResponse:
         raise PermissionDenied
     try:
         change(pattern_id=pk, actor=request.user.get_username(), note=request.POST.get("note", "").replace("\x00", ""))
-    except patterns.PatternNotFoundError as error:
+    except PatternNotFoundError as error:
         raise Http404(str(error)) from error
     except KnowledgeError as error:
         messages.error(request, str(error))

@@ -1,6 +1,7 @@
 import django.utils.timezone
-import migrations_ops.gate
 from django.db import migrations, models
+
+import migrations_ops.gate
 
 
 class Migration(migrations.Migration):
