@@ -1,8 +1,36 @@
 """MVP1: the knowledge base itself."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.search import index_check, index_rebuild
+from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
+
+
+def search_index_checked() -> Iterator[Finding]:
+    """Whether a search can find every entry as it is now."""
+    found = index_check()
+    yield Finding(
+        code="search_index",
+        title=_("Search index"),
+        status=FindingStatus.PASS if found.ok else FindingStatus.WARN,
+        evidence=_(
+            "%(entries)d entries; %(missing)d not in the index, %(outdated)d indexed with an older text, "
+            "%(orphaned)d index rows without an entry."
+        )
+        % found.as_dict(),
+        remedy="" if found.ok else _("Run `manage.py kb index rebuild`; readers can go on meanwhile."),
+    )
+
+
+def search_index_rebuilt() -> None:
+    """Make the search index again from the restored entries."""
+    index_rebuild()
+
 
 PHASE = Phase(
     level=1,
@@ -12,4 +40,7 @@ PHASE = Phase(
     state_models=frozenset({"Plugin"}),
     opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
     nav=(NavLink(title=_("Browse"), url_name="browse"),),
+    checks=(search_index_checked,),
+    derived_models=frozenset({"SearchDoc"}),
+    after_restore=(search_index_rebuilt,),
 )

@@ -28,6 +28,8 @@ _PAIR = {"title": 0.4, "problem": 0.15}
 _USE_SHARE = 0.15
 _SUCCESS_SHARE = 0.25
 _MOST_USE_BITS = 16
+#: Where nothing but codes was asked, guides ("S0C7 how-to: ...") follow the entry of the code itself.
+_GUIDE, _GUIDE_SHARE = " how-to ", 0.9
 _SEVERITY_SHARES = {"critical": 0.04, "high": 0.03, "medium": 0.01, "low": 0.0}
 
 
@@ -74,6 +76,8 @@ def _scored(candidate: Candidate, groups: Sequence[Group], weights: Sequence[flo
             met += weight
     coverage = met / total if (total := sum(weights)) else 1.0
     points += _pairs(candidate, groups, weights)
+    if _GUIDE in candidate.texts["title"] and all(group.is_code for group in groups):
+        points *= _GUIDE_SHARE
     return Scored(candidate, round(points * coverage * coverage * _merit(candidate), 9), coverage)
 
 
