@@ -11,10 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 #: Run on every new SQLite connection. WAL lets readers go on while one writer commits; the
 #: journal limit keeps the log file small after a large run; cache_size is in KiB when negative.
 SQLITE_INIT_COMMAND = (
-    "PRAGMA journal_mode=WAL;"
-    "PRAGMA synchronous=NORMAL;"
-    "PRAGMA journal_size_limit=67108864;"
-    "PRAGMA cache_size=-20000;"
+    "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA journal_size_limit=67108864;PRAGMA cache_size=-20000;"
 )
 
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
@@ -35,9 +32,7 @@ def database_settings(url: str | None, data_dir: Path) -> dict[str, Any]:
         return sqlite_settings(Path(unquote(parts.path)))
     if parts.scheme in {"postgresql", "postgres"}:
         return postgresql_settings(url)
-    raise ImproperlyConfigured(
-        f"KB_DATABASE_URL has the scheme {parts.scheme!r}; use postgresql:// or sqlite:///"
-    )
+    raise ImproperlyConfigured(f"KB_DATABASE_URL has the scheme {parts.scheme!r}; use postgresql:// or sqlite:///")
 
 
 def sqlite_settings(path: Path) -> dict[str, Any]:

@@ -46,8 +46,7 @@ def secret_key() -> str:
         return key
     if PRODUCTION:
         raise ImproperlyConfigured(
-            "KB_SECRET_KEY is not set. Give every process of the site the same random value of 50 "
-            "characters or more."
+            "KB_SECRET_KEY is not set. Give every process of the site the same random value of 50 characters or more."
         )
     path = DATA_DIR / "secret_key"
     if not path.exists():
@@ -71,8 +70,7 @@ if PRODUCTION and not ALLOWED_HOSTS:
 
 # One app per level above MVP1. A folder with a phase.py is a phase; nothing else registers it.
 PHASE_APPS = [
-    f"knowledge.phases.{path.parent.name}"
-    for path in sorted((BASE_DIR / "knowledge" / "phases").glob("*/phase.py"))
+    f"knowledge.phases.{path.parent.name}" for path in sorted((BASE_DIR / "knowledge" / "phases").glob("*/phase.py"))
 ]
 
 INSTALLED_APPS = [
@@ -97,6 +95,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "kbsite.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kbsite.middleware.ContentSecurityPolicyMiddleware",
@@ -199,10 +198,9 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env_flag("KB_SSL_REDIRECT", "1")
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    SECURE_HSTS_SECONDS = int(os.environ.get("KB_HSTS_SECONDS", 365 * 24 * 3600))
+    SECURE_HSTS_SECONDS = int(os.environ.get("KB_HSTS_SECONDS", "31536000"))
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
     if env_flag("KB_BEHIND_PROXY"):
@@ -258,4 +256,19 @@ UNFOLD = {
 OPS_CHECKPOINT_DIR = DATA_DIR / "checkpoints"
 OPS_REHEARSAL_DIR = DATA_DIR / "rehearsals"
 #: How many full checkpoints are kept when retention clears old ones; protected ones always stay.
-OPS_CHECKPOINTS_KEPT = int(os.environ.get("KB_CHECKPOINTS_KEPT", 10))
+OPS_CHECKPOINTS_KEPT = int(os.environ.get("KB_CHECKPOINTS_KEPT", "10"))
+
+# `python -m kbsite.serve` ----------------------------------------------------------------------
+SERVE_BIND = os.environ.get("KB_BIND", "127.0.0.1:8000")
+SERVE_WEB_WORKERS = int(os.environ.get("KB_WEB_WORKERS", "2"))
+SERVE_WEB_THREADS = int(os.environ.get("KB_WEB_THREADS", "8"))
+#: Seconds that web and worker get to finish what they do before they are killed.
+SERVE_STOP_SECONDS = float(os.environ.get("KB_STOP_SECONDS", "30"))
+#: Seconds without work done, while tasks wait, after which the worker is started again.
+SERVE_STUCK_SECONDS = float(os.environ.get("KB_STUCK_SECONDS", "30"))
+#: The administrator of a site that has none; a password is made up where none is given.
+FIRST_ADMIN = {
+    "username": os.environ.get("KB_ADMIN_USER", "admin"),
+    "email": os.environ.get("KB_ADMIN_EMAIL", ""),
+    "password": os.environ.get("KB_ADMIN_PASSWORD", ""),
+}

@@ -1,0 +1,71 @@
+"""The task worker: `python -m kbsite.worker` is `manage.py qcluster` that also says who is busy.
+
+A file named after the process lies in the busy folder while a task runs, so that the watchdog can
+tell a long task from a queue that no longer moves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import django
+
+
+def busy_folder() -> Path:
+    """Where each busy process has its file."""
+    from django.conf import settings
+
+    return Path(settings.DATA_DIR) / "worker-busy"
+
+
+def busy_begin(**_signal: Any) -> None:
+    """Note that this process works on a task. An error here would cost the task, so there is none."""
+    with contextlib.suppress(OSError):
+        (busy_folder() / str(os.getpid())).touch()
+
+
+def busy_end(**_signal: Any) -> None:
+    """Note that this process waits for its next task."""
+    with contextlib.suppress(OSError):
+        (busy_folder() / str(os.getpid())).unlink(missing_ok=True)
+
+
+def busy_clear() -> None:
+    """Forget who was busy; when every process of the worker is gone."""
+    for path in busy_folder().glob("*"):
+        path.unlink(missing_ok=True)
+
+
+def busy_processes() -> list[int]:
+    """Processes of this machine that work on a task now."""
+    return [int(path.name) for path in busy_folder().glob("*") if _alive(int(path.name))]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def main() -> None:
+    """Work until SIGTERM or SIGINT."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kbsite.settings")
+    django.setup()
+    from django.core.management import call_command
+    from django_q.signals import post_execute_in_worker, pre_execute
+
+    busy_folder().mkdir(exist_ok=True)
+    pre_execute.connect(busy_begin)
+    post_execute_in_worker.connect(busy_end)
+    call_command("qcluster")
+
+
+if __name__ == "__main__":
+    main()
