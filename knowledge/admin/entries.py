@@ -29,7 +29,7 @@ from knowledge.formats import EXCHANGE_FORMATS
 from knowledge.forms import CODE_CHARS, ListedField
 from knowledge.labels import TAG_CHARS
 from knowledge.models import Entry, Severity
-from knowledge.resources import EntryResource, invalid_rows_printed
+from knowledge.resources import WRITTEN, EntryResource, invalid_rows_printed
 
 REASONS_SHOWN = 10
 
@@ -53,7 +53,7 @@ class EntryAdminForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Entry
-        fields = ("title", "category", "severity", "status", "problem", "solution")
+        fields = WRITTEN
         widgets = {  # noqa: RUF012
             "problem": UnfoldAdminTextareaWidget(attrs={"rows": 10}),
             "solution": UnfoldAdminTextareaWidget(attrs={"rows": 24}),
@@ -80,7 +80,7 @@ class EntryAdminForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def facts(self) -> dict[str, Any]:
         """The cleaned values as the services of knowledge.entries take them."""
-        values = {name: self.cleaned_data[name] for name in self.Meta.fields}
+        values = {name: self.cleaned_data[name] for name in WRITTEN if name in self.cleaned_data}
         return {**values, "tags": self.cleaned_data["tag_names"], "codes": self.cleaned_data["code_names"]}
 
 
@@ -156,12 +156,11 @@ class EntryAdmin(ModelAdmin, ImportExportModelAdmin):  # type: ignore[misc]
         return self.readonly_fields if publishes else (*self.readonly_fields, "status")
 
     def save_model(self, request: HttpRequest, obj: Entry, form: Any, change: bool) -> None:
-        facts = form.facts() if "status" in form.cleaned_data else form.facts() | {"status": obj.status}
         author = cast(User, request.user)
         if change:
-            entry_update(entry=obj, expected_version=form.cleaned_data["seen_version"], author=author, **facts)
+            entry_update(entry=obj, expected_version=form.cleaned_data["seen_version"], author=author, **form.facts())
         else:
-            entry_create(id=obj.pk, author=author, **facts)
+            entry_create(id=obj.pk, author=author, **form.facts())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing: the services have written tags and codes."""
