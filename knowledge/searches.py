@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from knowledge.models import Entry, SearchQuery
@@ -14,6 +15,9 @@ from knowledge.text import text_line
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+#: Sent with `search_id`, in the transaction, when a search led to an entry; the guarded UPDATE sends no post_save.
+search_led_on = Signal()
 
 #: Searches of one person that extend one another within this time are one search being typed.
 TYPING_TIME = timedelta(seconds=30)
@@ -48,7 +52,11 @@ def search_record(
 def search_opened(*, search_id: int, entry: Entry, searcher: str) -> bool:
     """Note which entry a searcher opened from their search, the first one; False when it is not theirs."""
     rows = SearchQuery.objects.filter(pk=search_id, searcher=searcher, opened_entry=None)
-    return bool(rows.update(opened_entry=entry.pk))
+    with transaction.atomic():
+        opened = bool(rows.update(opened_entry=entry.pk))
+        if opened:
+            search_led_on.send(sender=SearchQuery, search_id=search_id)
+    return opened
 
 
 def _typed_just_now(searcher: str, query: str, now: datetime) -> SearchQuery | None:

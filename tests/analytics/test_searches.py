@@ -14,6 +14,7 @@ from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
 from knowledge.phases.mvp2_analytics.searches import analytics_row, searches_missing, searches_sweep
 from knowledge.phases.mvp2_analytics.tasks import analytics_aggregate
 from knowledge.plugins import plugin_disable, plugin_enable
+from knowledge.searches import search_opened
 from tests.analytics import builders
 
 
@@ -50,6 +51,20 @@ def test_a_search_saved_again_refreshes_its_row(plugins):
     search.save()
     row = SearchAnalytics.objects.get()
     assert row.opened and row.had_results and row.result_count == 3
+
+
+def test_a_search_that_led_to_an_entry_says_so_at_once(plugins):
+    search = builders.search(searcher="user:1")
+    assert search_opened(search_id=search.pk, entry=builders.entry(), searcher="user:1")
+    assert SearchAnalytics.objects.get().opened
+
+
+def test_a_search_typed_on_over_midnight_moves_to_its_new_day(plugins):
+    search = builders.search(created_at=dt.datetime(2026, 3, 1, 23, 59, 50, tzinfo=dt.UTC))
+    search.created_at += dt.timedelta(seconds=20)
+    search.save()
+    row = SearchAnalytics.objects.get()
+    assert (row.day, row.hour) == (dt.date(2026, 3, 2), 0)
 
 
 def test_a_closed_phase_costs_a_search_one_query_and_no_row(level_2, django_assert_num_queries):

@@ -20,7 +20,7 @@ BATCH_ROWS = 500
 RESYNC_WINDOW = dt.timedelta(days=2)
 
 #: Columns that follow the search when it changes.
-FOLLOWING = ("normalized", "result_count", "elapsed_ms", "had_results", "opened", "codes")
+FOLLOWING = ("day", "hour", "normalized", "result_count", "elapsed_ms", "had_results", "opened", "codes")
 
 
 def analytics_row(search: SearchQuery) -> SearchAnalytics:
@@ -80,6 +80,11 @@ def search_sync(search: SearchQuery) -> None:
     SearchAnalytics.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["search"], update_fields=list(FOLLOWING)
     )
+
+
+def search_mark_opened(search_id: int) -> None:
+    """Note that the search led to an entry; nothing happens while it has no row."""
+    SearchAnalytics.objects.filter(pk=search_id).update(opened=True)
 
 
 def searches_changed(since: dt.datetime) -> QuerySet[SearchQuery]:
