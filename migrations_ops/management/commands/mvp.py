@@ -58,7 +58,10 @@ class Command(OpsCommand):
             ("retry", "go on with a failed or cancelled run"),
             ("force-stop", "take a run away from a worker that does not answer"),
         ):
-            self.verb(verbs, name, text, waits=True).add_argument("run")
+            verb = self.verb(verbs, name, text, waits=True)
+            verb.add_argument("run")
+            if name in {"resume", "retry"}:
+                verb.add_argument("--inline", action="store_true", help=INLINE_HELP)
         rollback = self.verb(verbs, "rollback", "revert the steps of a run, last one first", waits=True)
         rollback.add_argument("run")
         rollback.add_argument("--yes", action="store_true", help="answer the question for confirmation")
@@ -160,7 +163,7 @@ class Command(OpsCommand):
 
     def _act(self, service: Any, options: dict[str, Any]) -> dict[str, Any]:
         run = service(run=run_get(options["run"]), actor=options["actor"], reason=options["reason"])
-        return self.result_of_run(run, options)
+        return self._started(run, options)
 
     def do_skip(self, options: dict[str, Any]) -> dict[str, Any]:
         run = step_skip(
