@@ -52,13 +52,18 @@ def confirm(
     confirmation = request.POST.get("confirmation", "").strip()
     reason = request.POST.get("reason", "").strip()[:REASON_MAX]
     try:
-        if prompt.reason_required and not reason:
-            raise ReasonMissingError
-        if prompt.expected and confirmation != prompt.expected:
-            raise ConfirmationError(expected=prompt.expected)
+        _expect(prompt, confirmation, reason)
         return carry_out(confirmation, reason)
     except (ConfirmationError, ReasonMissingError) as error:
         return refusal(request, error) if wants_json(request) else _page(request, prompt, error)
+
+
+def _expect(prompt: Prompt, confirmation: str, reason: str) -> None:
+    """Raise ReasonMissingError or ConfirmationError unless everything that was asked for is there."""
+    if prompt.reason_required and not reason:
+        raise ReasonMissingError
+    if prompt.expected and confirmation != prompt.expected:
+        raise ConfirmationError(expected=prompt.expected)
 
 
 def _page(request: HttpRequest, prompt: Prompt, error: OpsError | None = None) -> HttpResponse:

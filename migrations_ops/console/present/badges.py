@@ -83,7 +83,13 @@ def finding_badge(status: str) -> Badge:
 
 
 def risk_badge(level: str) -> Badge:
-    """How much a risk weighs."""
+    """How much one risk weighs."""
+    value = RiskLevel(level)
+    return Badge(value.label, "neutral" if value is RiskLevel.NONE else RISK_TONES[value])
+
+
+def overall_risk_badge(level: str) -> Badge:
+    """How much the worst risk of a plan weighs."""
     value = RiskLevel(level)
     return Badge(_("No risk found") if value is RiskLevel.NONE else value.label, RISK_TONES[value])
 

@@ -9,11 +9,13 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from migrations_ops.console.access import permitted
-from migrations_ops.console.present.badges import kind_label, risk_badge
+from migrations_ops.console.present.badges import kind_label, overall_risk_badge, risk_badge
 from migrations_ops.console.present.quantities import age_text, count_text, duration_text
 from migrations_ops.console.present.runs import finding_context, line_context, run_row
 from migrations_ops.errors import OpsError
+from migrations_ops.gate import site_level
 from migrations_ops.models import FindingStatus, Plan, PlanKind, Run, RunState
+from migrations_ops.phase import highest_level
 from migrations_ops.planning import plan_current
 from migrations_ops.risk import RiskLevel
 
@@ -35,8 +37,8 @@ def plan_title(plan: Plan) -> str:
     if plan.kind == PlanKind.RESTORE:
         return _("Restore of a checkpoint, to MVP%(to)d") % {"to": plan.to_level}
     words = {"from": plan.from_level, "to": plan.to_level}
-    text = _("Rehearsal of MVP%(from)d to MVP%(to)d") if plan.kind == PlanKind.REHEARSAL else _(
-        "MVP%(from)d to MVP%(to)d"
+    text = (
+        _("Rehearsal of MVP%(from)d to MVP%(to)d") if plan.kind == PlanKind.REHEARSAL else _("MVP%(from)d to MVP%(to)d")
     )
     return text % words
 
@@ -46,7 +48,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
     return {
         "plan": plan,
         "title": plan_title(plan),
-        "risk": risk_badge(plan.assessment.get("risk", RiskLevel.NONE)),
+        "risk": overall_risk_badge(plan.assessment.get("risk", RiskLevel.NONE)),
         "ready": plan.assessment.get("ready", False),
         "age": age_text(plan.created_at),
         "runs": [run_row(run) for run in plan.runs.all()],
@@ -64,7 +66,7 @@ def plan_context(plan: Plan) -> dict[str, Any]:
         "phases": plan.document.get("phases", []),
         "steps": steps_context(plan),
         "estimate": estimate_text(assessment),
-        "risk": risk_badge(assessment.get("risk", RiskLevel.NONE)),
+        "risk": overall_risk_badge(assessment.get("risk", RiskLevel.NONE)),
         "risks": [risk_context(risk) for risk in assessment.get("risks", [])],
         "findings": sorted((finding_context(found) for found in findings), key=_worst_first),
         "findings_failed": len(failed),
@@ -75,6 +77,7 @@ def plan_context(plan: Plan) -> dict[str, Any]:
         "audit": [line_context(event) for event in plan.events.filter(action__gt="").order_by("id")[:200]],
         "runs": [run_row(run) for run in plan_runs(plan)],
         "assessed": age_text(plan.assessed_at),
+        "replan_level": replan_level(plan),
         "blockers": blockers(plan, [found.title for found in failed]),
         "is_upgrade": plan.kind == PlanKind.UPGRADE,
         "is_rehearsal": plan.kind == PlanKind.REHEARSAL,
@@ -120,6 +123,13 @@ def estimate_text(assessment: dict[str, Any]) -> str:
     return text % {"time": duration_text(max(seconds, 1))}
 
 
+def replan_level(plan: Plan) -> int | None:
+    """The level to plan anew when an upgrade plan is outdated and its level is not open yet."""
+    if plan.kind != PlanKind.UPGRADE or not outdated_reason(plan):
+        return None
+    return plan.to_level if site_level() < plan.to_level <= highest_level() else None
+
+
 def risk_context(risk: dict[str, Any]) -> dict[str, Any]:
     """One risk with its badge and its type in words."""
     return {
@@ -130,13 +140,20 @@ def risk_context(risk: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def blockers(plan: Plan, failed: list[str]) -> list[str]:
-    """Why the plan cannot start now, one sentence each; empty when it can."""
-    reasons = []
+def outdated_reason(plan: Plan) -> str:
+    """Why the plan is not for the site as it is now; empty when it is."""
     try:
         plan_current(plan)
     except OpsError as error:
-        reasons.append(str(error))
+        return str(error)
+    return ""
+
+
+def blockers(plan: Plan, failed: list[str]) -> list[str]:
+    """Why the plan cannot start now, one sentence each; empty when it can."""
+    if outdated := outdated_reason(plan):
+        return [outdated]
+    reasons = []
     if failed:
         reasons.append(_("Failed: %(titles)s. Mend it, then check again.") % {"titles": ", ".join(failed)})
     if holder := Run.objects.filter(active=True).first():

@@ -46,7 +46,7 @@ def age_text(moment: datetime | None) -> str:
     return _("%(n)d s ago") % {"n": seconds} if seconds else _("now")
 
 
-def count_text(number: int | float | None) -> str:
+def count_text(number: float | None) -> str:
     """A count with thousands separated; empty for None."""
     return "" if number is None else f"{number:,.0f}"
 

@@ -120,7 +120,9 @@ ACTIONS = {
             danger=True,
             consequences=(
                 gettext_lazy("The steps that have begun are reverted, the last one first, with progress of their own."),
-                gettext_lazy("Nothing that a person entered is lost: rows of the level are parked and come back with it."),
+                gettext_lazy(
+                    "Nothing that a person entered is lost: rows of the level are parked and come back with it."
+                ),
             ),
         ),
     )

@@ -12,6 +12,7 @@ from migrations_ops.console.access import actor, console_page, permitted, requir
 from migrations_ops.console.answers import done, page_of, run_report_for
 from migrations_ops.console.confirming import Prompt, confirm
 from migrations_ops.console.errors import InputError
+from migrations_ops.console.present.badges import overall_risk_badge
 from migrations_ops.console.present.plans import (
     START_PERMISSIONS,
     blockers,
@@ -21,7 +22,6 @@ from migrations_ops.console.present.plans import (
     plan_row,
     plan_title,
 )
-from migrations_ops.console.present.badges import risk_badge
 from migrations_ops.models import FindingStatus, Plan, PlanKind
 from migrations_ops.planning import plan_check, plan_create, plan_get
 from migrations_ops.reports import plan_report
@@ -126,7 +126,7 @@ def start_prompt(plan: Plan) -> Prompt:
         consequences=_start_consequences(plan),
         facts=[
             (_("Estimate"), estimate_text(plan.assessment)),
-            (_("Risk"), str(risk_badge(plan.assessment.get("risk", "none")).label)),
+            (_("Risk"), str(overall_risk_badge(plan.assessment.get("risk", "none")).label)),
         ],
         operations=[(step["kind"], step["title"]) for step in plan.document.get("steps", [])],
         operations_title=_("The steps, in this order"),
