@@ -54,7 +54,7 @@ class EntryAdminForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Entry
         fields = WRITTEN
-        widgets = {  # noqa: RUF012
+        widgets = {
             "problem": UnfoldAdminTextareaWidget(attrs={"rows": 10}),
             "solution": UnfoldAdminTextareaWidget(attrs={"rows": 24}),
         }
@@ -103,6 +103,7 @@ class EntryAdmin(ModelAdmin, ImportExportModelAdmin):  # type: ignore[misc]
     """Entries: every write goes through knowledge.entries, so HTML, codes and index stay right."""
 
     form = EntryAdminForm
+    warn_unsaved_form = True
     resource_classes = (EntryResource,)
     import_form_class = EntryImportForm
     export_form_class = ExportForm
@@ -120,15 +121,23 @@ class EntryAdmin(ModelAdmin, ImportExportModelAdmin):  # type: ignore[misc]
         "updated_by", "updated_at",
     )  # fmt: skip
     fieldsets = (
-        (None, {"fields": ("title", ("category", "severity", "status"), "problem", "solution")}),
+        (None, {"fields": ("title", "category", "severity", "status", "problem", "solution")}),
         (gettext_lazy("Found by"), {"fields": ("code_names", "tag_names", "seen_version")}),
         (
             gettext_lazy("Use"),
             {
                 "fields": (
-                    ("usage_count", "success_count", "failure_count", "last_used_at"),
-                    ("origin", "created_by", "created_at", "updated_by", "updated_at"),
-                )
+                    "usage_count",
+                    "success_count",
+                    "failure_count",
+                    "last_used_at",
+                    "origin",
+                    "created_by",
+                    "created_at",
+                    "updated_by",
+                    "updated_at",
+                ),
+                "classes": ("collapse",),
             },
         ),
     )
@@ -147,7 +156,7 @@ class EntryAdmin(ModelAdmin, ImportExportModelAdmin):  # type: ignore[misc]
 
     @display(description=gettext_lazy("worked"))
     def success(self, entry: Entry) -> str:
-        return f"{entry.success_percent} % / {entry.votes}" if entry.votes else "–"
+        return f"{entry.success_percent} %" if entry.votes else "–"
 
     # Writing ----------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class PluginForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Plugin
         fields = ("configuration",)
-        widgets = {"configuration": UnfoldAdminTextareaWidget}  # noqa: RUF012
+        widgets = {"configuration": UnfoldAdminTextareaWidget}
 
     def clean_configuration(self) -> Any:
         configuration = self.cleaned_data["configuration"]

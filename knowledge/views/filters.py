@@ -111,6 +111,7 @@ def status_links(request: HttpRequest) -> tuple[FilterLink, ...]:
             label=status.label,
             url=url_with(request, status=None if status == EntryStatus.PUBLISHED else status.value),
             active=status.value == active,
+            removable=False,
         )
         for status in EntryStatus
     )

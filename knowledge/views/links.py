@@ -24,6 +24,8 @@ class FilterLink:
     url: str
     count: str = ""
     active: bool = False
+    #: Whether the link of a selected value takes the filter away.
+    removable: bool = True
     #: Extra CSS class of the label, for severities.
     css: str = ""
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from knowledge.models import Entry, ErrorCode
 from knowledge.search import SearchFilters, SearchResults, entry_search
 from knowledge.searches import search_opened, search_record
-from knowledge.views.filters import category_given, filter_groups, severity_given, status_given, tag_given
+from knowledge.views.filters import TAGS_SHOWN, category_given, filter_groups, severity_given, status_given, tag_given
 from knowledge.views.links import page_number, paging, url_with
 from knowledge.views.visitor import visitor_key, visitor_user
 
@@ -57,7 +57,7 @@ def results_context(request: HttpRequest, results: SearchResults) -> dict[str, A
             request,
             categories={facet.value: facet.count for facet in facets.category},
             severities={facet.value: facet.count for facet in facets.severity},
-            tags=[(facet.value, facet.count) for facet in facets.tag],
+            tags=[(facet.value, facet.count) for facet in facets.tag[:TAGS_SHOWN]],
         ),
         "codes": ErrorCode.objects.filter(code__in=[code.code for code in results.codes]) if results.codes else (),
         "unfiltered_url": url_with(request, category=None, severity=None, tag=None, status=None)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from knowledge.feedback import feedback_give
 from knowledge.models import CodeAlias, Entry, EntryStatus, ErrorCode, Feedback, SearchQuery, Setting, Tag
 from knowledge.search import index_check
-from tests.knowledge.builders import a_person, an_entry
+from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
 

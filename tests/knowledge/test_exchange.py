@@ -28,7 +28,7 @@ from knowledge.formats import (
 from knowledge.models import Entry, EntryOrigin, EntryStatus
 from knowledge.resources import EntryResource
 from knowledge.search import index_check
-from tests.knowledge.builders import a_person, an_entry
+from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from knowledge.models import CodeAlias, Entry, EntryStatus, ErrorCode, Feedback
-from tests.knowledge.builders import a_person, an_entry
+from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from knowledge.entries import entry_update
 from knowledge.models import Entry, EntryStatus
-from tests.knowledge.builders import a_person, an_entry
+from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
 
