@@ -120,7 +120,7 @@ def _percent_stat(label: str, value: float | None, usual: dict[str, float], metr
 
 def _usual(template: str, value: float | None, usual: dict[str, float], metric: str) -> str:
     now = template.format(value=f"{value:g}") if value is not None else ""
-    before = _("usual: {value}").format(value=f"{usual[metric]:g}") if usual.get(metric) else ""
+    before = _("usual: {value}").format(value=f"{round(usual[metric], 1):g}") if usual.get(metric) else ""
     return " · ".join(filter(None, (now, before)))
 
 

@@ -217,10 +217,12 @@ def code_searches(limits: Limits) -> list[CodeSearch]:
 
 
 def code_surges(limits: Limits, first_day: dt.date | None = None) -> list[Detection]:
-    """Codes with a day far above their other days; confidence: the chance that a usual day has fewer.
+    """Codes with a day far above their other days.
 
-    The usual day is a Poisson distribution whose mean is that of the other days of the window, one
-    search and one day added so that a new code has a mean too. The last such day of a code counts.
+    Confidence: the chance that as many usual days as the window has would all stay below it. Without
+    the number of days, some day of every code would look special. The usual day is a Poisson
+    distribution whose mean is that of the other days of the window, one search and one day added so
+    that a new code has a mean too. The last such day of a code counts.
     """
     start = first_day or _searches(limits).aggregate(first=Min("day"))["first"]
     days = (limits.today - max(start, limits.since)).days + 1 if start else 0
@@ -239,7 +241,7 @@ def _surge(code: str, by_day: dict[dt.date, list[CodeSearch]], days: int, limits
     for day in sorted(by_day, reverse=True):
         searches = by_day[day]
         usual = (total - len(searches) + 1) / days  # days - 1 other days, and the added one
-        confidence = poisson_below(len(searches), usual)
+        confidence = poisson_below(len(searches), usual) ** days
         if len(searches) >= SURGE_FACTOR * usual and limits.admit(len(searches), confidence):
             return _of_searches(PatternType.CODE_SURGE, code, code, confidence, searches)
     return None

@@ -151,8 +151,8 @@ class UsagePattern(models.Model):
 
     @property
     def confidence_percent(self) -> int:
-        """Confidence in whole percent."""
-        return round(100 * self.confidence)
+        """Confidence in whole percent; 99 at most, since nothing here is certain."""
+        return min(round(100 * self.confidence), 99)
 
 
 class IgnoredQuery(models.Model):

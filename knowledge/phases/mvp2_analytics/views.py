@@ -239,15 +239,15 @@ def _example(example: dict[str, Any]) -> dict[str, Any]:
 #: What each type says, and what its confidence is.
 MEANINGS: dict[PatternType, Callable[[], str]] = {
     PatternType.REPEATED_QUERY: lambda: _(
-        "The same question is asked again and again. Confidence is how certain it is that it will be asked "
+        "Several searches ask the same. Confidence is how certain it is that it will be asked "
         "once more; more people or days make it more certain."
     ),
     PatternType.ZERO_RESULT: lambda: _(
         "People ask this and find nothing. Confidence is the chance that the next such search finds nothing either."
     ),
     PatternType.CODE_SURGE: lambda: _(
-        "On one day this code was searched for far more than on the others. Confidence is the chance that a "
-        "usual day would have stayed below."
+        "On one day this code was searched for far more than on the others. Confidence is the chance that usual "
+        "days would all have stayed below."
     ),
     PatternType.QUERY_FAILURE: lambda: _(
         "This search leads to an entry that people say did not work. Confidence is the chance that the next "
