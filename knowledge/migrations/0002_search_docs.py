@@ -30,6 +30,7 @@ def sqlite_up(execute):
         drop = f"INSERT INTO {index}({index}, rowid, tokens) VALUES ('delete', old.rank, {joined(columns, 'old.')});"
         execute(f"CREATE TRIGGER {index}_insert AFTER INSERT ON {TABLE} BEGIN {add} END")
         execute(f"CREATE TRIGGER {index}_delete AFTER DELETE ON {TABLE} BEGIN {drop} END")
+        execute(f"INSERT INTO {index}(rowid, tokens) SELECT rank, {joined(columns)} FROM {TABLE}")
         watched = ", ".join(("rank", *columns))
         execute(f"CREATE TRIGGER {index}_update AFTER UPDATE OF {watched} ON {TABLE} BEGIN {drop} {add} END")
 

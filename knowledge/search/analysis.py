@@ -19,6 +19,7 @@ TOKEN_CHARS = 64
 _CHAR = r"(?:[^\W_]|[$#@])"
 _WORD = re.compile(rf"{_CHAR}+(?:[-._/]{_CHAR}+)*")
 _PART = re.compile(rf"{_CHAR}+")
+_FOREIGN = re.compile(r"[^\w.$#@/-]")
 _DIGITS = re.compile(r"\d+")
 _SUFFIXED_MESSAGE = re.compile(r"([a-z]+\d+)[a-z]")
 
@@ -116,8 +117,8 @@ def code_unit(text: str, match: CodeMatch) -> Unit:
 
 
 def _token_chars(text: str) -> Iterator[str]:
-    for word in _WORD.finditer(text.lower().replace(" -", "-").replace(" +", "")):
-        yield word[0]
+    for word in _WORD.finditer(text.replace(" -", "-").replace(" +", "")):
+        yield folded(word[0])
 
 
 def _words(text: str, start: int, end: int) -> Iterator[Unit]:
@@ -147,7 +148,9 @@ def _paired(text: str, first: Unit, second: Unit) -> Unit | None:
 
 
 def _word_unit(found: re.Match[str]) -> Unit | None:
-    raw = found[0].lower()[:TOKEN_CHARS]
+    raw = folded(found[0])[:TOKEN_CHARS]
+    if not raw:
+        return None
     parts = _PART.findall(raw)
     if len(parts) == 1:
         if raw in STOPWORDS or (len(raw) == 1 and not raw.isdigit()):
@@ -158,6 +161,21 @@ def _word_unit(found: re.Match[str]) -> Unit | None:
     kept = tuple(stem(part) for part in parts if len(part) > 1 and part not in STOPWORDS)
     together = "".join(parts)
     return Unit(UnitKind.COMPOUND, raw.strip("-._/"), (*kept, together), found.start(), found.end())
+
+
+def compound_words(raw: str) -> list[str]:
+    """The stems of a compound of plain words ("end-of-file"), which is often written without dashes.
+
+    Empty for names and for compounds with numbers or single letters ("COMP-3", "I/O", "PAY.V1").
+    """
+    parts = _PART.findall(raw)
+    words = [stem(part) for part in parts if len(part) > 2 and part not in STOPWORDS]
+    return words if len(words) > 1 and all(part.isalpha() for part in parts) and "." not in raw else []
+
+
+def folded(word: str) -> str:
+    """Lower case, without the marks that lower case of some letters adds (\u0130)."""
+    return _FOREIGN.sub("", word.lower())
 
 
 @lru_cache(maxsize=20_000)

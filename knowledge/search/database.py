@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from django.db import connection
+from django.db import connection, transaction
 
 from knowledge.search.query import Alternative, Group
 from knowledge.search.types import SearchFilters
@@ -102,6 +102,22 @@ def tags_of(found: Sequence[int], *, limit: int) -> list[tuple[str, int]]:
         f"WHERE d.rank IN ({', '.join(['%s'] * len(found))}) GROUP BY t.name ORDER BY entries DESC, t.name LIMIT %s"
     )
     return [(name, entries) for name, entries in _rows(query, [*found, limit])]
+
+
+def index_resync() -> None:
+    """Fill SQLite's FTS5 tables from the rows that they follow; PostgreSQL's columns cannot differ.
+
+    A contentless FTS5 table that does not hold what a row says refuses to delete it ("database disk
+    image is malformed"), so this comes before rows are written again.
+    """
+    if not _is_sqlite():
+        return
+    head = ("codes", "title", "tags")
+    with transaction.atomic(), connection.cursor() as cursor:
+        for index, columns in ((Index.HEAD, head), (Index.WORDS, (*head, "problem", "solution"))):
+            table, tokens = f"kb_search_{index.value}", " || ' ' || ".join(columns)
+            cursor.execute(f"INSERT INTO {table}({table}) VALUES ('delete-all')")
+            cursor.execute(f"INSERT INTO {table}(rowid, tokens) SELECT rank, {tokens} FROM kb_search_docs")
 
 
 def _rows(sql: str, params: Iterable[object]) -> list[tuple]:  # type: ignore[type-arg]

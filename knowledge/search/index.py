@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Prefetch, QuerySet
 
 from knowledge.models import Entry, EntryCode, SearchDoc
+from knowledge.search import database
 from knowledge.search.analysis import code_parts, code_token, tokens
 from knowledge.search.rank import Standing, rank_of
 
@@ -52,6 +53,7 @@ def index_update(ids: Iterable[UUID]) -> int:
 
 def index_rebuild() -> int:
     """Make the whole index again, batch by batch, while readers go on; the number of entries."""
+    database.index_resync()
     ids = list(Entry.objects.order_by("pk").values_list("pk", flat=True))
     SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))).delete()
     return index_update(ids)

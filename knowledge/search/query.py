@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from knowledge.codes import Code, code_given, code_normalize, codes_find
 from knowledge.models import Category, CodeAlias, Severity
-from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, tokens, units
+from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, compound_words, folded, tokens, units
 from knowledge.search.types import SearchFilters
 from knowledge.text import storable
 
@@ -21,7 +21,6 @@ GROUPS = 16
 ALIAS_WORDS = 6
 NORMALIZED_CHARS = 500
 
-_ONE_TOKEN = re.compile(r"[\w.$#@/-]+")
 _FIELD = re.compile(r"(?:^|(?<=\s))(category|severity|tag|code):(?:\"([^\"]{1,100})\"|(\S{1,100}))", re.IGNORECASE)
 _PHRASE = re.compile(r'"([^"]{2,200})"')
 _EXCLUDED = re.compile(r"(?:^|(?<=\s))-([^\W\d_][\w.$#@/-]{0,60})")
@@ -147,18 +146,14 @@ def _groups(typed: str, asked: list[Unit], codes: tuple[Code, ...]) -> tuple[Gro
 
 def _unit_groups(typed: str, unit: Unit, *, last: bool) -> Iterator[Group]:
     """The groups of a unit; the last word of a text may still be unfinished, so it is a prefix as well."""
-    raw = typed[unit.start : unit.end].lower()[:TOKEN_CHARS]
-    if unit.kind is UnitKind.CODE or not _ONE_TOKEN.fullmatch(raw):
-        raw = unit.token
+    raw = unit.token if unit.kind is UnitKind.CODE else folded(typed[unit.start : unit.end])[:TOKEN_CHARS]
     open_end = (Alternative(raw, prefix=True, weight=0.6),) if last and len(raw) > 1 else ()
     if unit.kind is UnitKind.CODE:
         yield Group((Alternative(unit.token, code=True), *open_end))
     elif unit.kind is UnitKind.WORD:
         yield Group((Alternative(unit.token), *open_end))
-    elif all(part.isalpha() and len(part) > 2 for part in re.split(r"[-._/]", raw)):
-        *parts, _together = unit.parts
-        for part in parts:
-            yield Group((Alternative(part),))
+    elif words := compound_words(raw):
+        yield from (Group((Alternative(word),)) for word in words)
     else:
         yield Group((Alternative(unit.token), Alternative(unit.parts[-1]), *open_end))
 

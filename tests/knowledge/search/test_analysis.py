@@ -1,0 +1,79 @@
+"""The analyser: equal tokens for equal meaning, and nothing that an index syntax could read."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from knowledge.search.analysis import TOKEN_CHARS, stem, tokens, units
+
+LEGAL = re.compile(r"[\w.$#@/-]+")
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        ["abend", "abends", "abended", "abending"],
+        ["update", "updates", "updated", "updating"],
+        ["cancel", "cancels", "cancelled", "canceled", "cancelling"],
+        ["authorise", "authorised", "authorized", "authorizing"],
+        ["catalog", "catalogue", "catalogs", "catalogued"],
+        ["library", "libraries"],
+        ["process", "processes", "processed"],
+        ["index", "indexes", "indexed"],
+        ["class", "classes"],
+        ["space", "spaces"],
+        ["run", "running", "runs"],
+    ],
+)
+def test_words_of_one_family_become_one_token(family: list[str]) -> None:
+    assert len({stem(word) for word in family}) == 1
+
+
+@pytest.mark.parametrize("word", ["status", "access", "basis", "exceed", "string", "s0c7", "gdg", "vsam"])
+def test_words_that_only_look_inflected_keep_apart(word: str) -> None:
+    assert stem(word) not in {"statu", "acces"[:-1], "basi", "exce", "str", "vsa"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("data set", "dataset"),
+        ("Data-Set", "DATASET"),
+        ("time out", "timeout"),
+        ("SOC7", "system 0c7"),
+        ("SQLCODE=-803", "sqlcode 803"),
+        ("file status '35'", "FS 35"),
+    ],
+)
+def test_two_spellings_are_one_thing(one: str, other: str) -> None:
+    assert [unit.token for unit in units(one)] == [unit.token for unit in units(other)]
+
+
+def test_compounds_are_found_whole_joined_and_in_parts() -> None:
+    assert {"comp-3", "comp3", "comp"} <= set(tokens("a COMP-3 field"))
+    assert {"pay.prod.master", "pay", "prod", "master"} <= set(tokens("DSN=PAY.PROD.MASTER,DISP=SHR"))
+    assert {"i/o", "io"} <= set(tokens("an I/O error"))
+
+
+def test_a_code_is_found_by_its_number_as_well() -> None:
+    assert {"sqlcode-803", "803"} <= set(tokens("SQLCODE -803"))
+    assert {"ief450i", "ief450"} <= set(tokens("IEF450I JOB"))
+    assert {"fs35", "35", "status"} <= set(tokens("file status 35"))
+
+
+def test_units_say_where_they_stand() -> None:
+    text = "The  data set of S0C7"
+    assert [text[unit.start : unit.end] for unit in units(text)] == ["data set", "S0C7"]
+
+
+def test_any_text_gives_only_harmless_tokens() -> None:
+    chance = random.Random(7)
+    alphabet = [*"abcS0C7 -'\"\\/()[]{}:*&|!<>=+.,;%_$#@\0\n\t", "\ud800", "\u00e9", "\U0001f600", "\u0130", "\u00df"]
+    for _ in range(300):
+        text = "".join(chance.choices(alphabet, k=200))
+        for token in tokens(text):
+            assert LEGAL.fullmatch(token)
+            assert 0 < len(token) <= TOKEN_CHARS
