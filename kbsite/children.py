@@ -93,7 +93,7 @@ class Child:
         if self.started_at:
             self.before_restart()
         self.started_at = time.monotonic()
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - our own programs
             self.command,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -105,7 +105,7 @@ class Child:
     def _lost(self) -> float:
         self.deaths = 1 if self.age_seconds > STEADY_SECONDS else self.deaths + 1
         self.clear()
-        wait_seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (self.deaths - 1))
+        wait_seconds: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (self.deaths - 1))
         self.start_at = time.monotonic() + wait_seconds
         return wait_seconds
 

@@ -14,5 +14,6 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if request.path.startswith(reverse("admin:index")):
-            response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY
-        return super().process_response(request, response)
+            response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
+        answer: HttpResponseBase = super().process_response(request, response)
+        return answer

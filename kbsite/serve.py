@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -160,7 +161,7 @@ class Site:
         self.stop_seconds = stop_seconds
         self.web = web(listener, settings.SERVE_WEB_WORKERS, settings.SERVE_WEB_THREADS)
         self.worker = worker()
-        self.watchdog = Watchdog()
+        self.watchdog = Watchdog(timedelta(seconds=settings.SERVE_STUCK_SECONDS))
         self.answered = False
         self.watch_at = time.monotonic() + WATCH_SECONDS
 

@@ -6,17 +6,28 @@ and every other process of it then waits for ever; django-q2 itself sees nothing
 
 from __future__ import annotations
 
+import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 
-from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from kbsite.worker import busy_clear, busy_processes
-from migrations_ops.queue import workers
+from kbsite.worker import busy_clear, busy_processes, last_task_began, process_alive
+from migrations_ops.queue import WorkerStatus, workers
+
+#: A worker imports the whole site before its first heartbeat.
+START_ALLOWANCE = timedelta(seconds=30)
+
+
+class Wrong(Enum):
+    """What is wrong with a worker, as it is told to a person."""
+
+    SILENT = "it gives no sign of life"
+    IDLE = "tasks wait and no process works on one"
 
 
 @dataclass
@@ -24,16 +35,14 @@ class Watchdog:
     """Looks at the worker of one leading process, again and again."""
 
     stuck_after: timedelta
-    #: Monotonic time since when something has been wrong, by what it is.
-    _wrong_since: dict[str, float]
-
-    def __init__(self, stuck_after: timedelta | None = None) -> None:
-        self.stuck_after = stuck_after or timedelta(seconds=settings.SERVE_STUCK_SECONDS)
-        self._wrong_since = {}
+    #: Monotonic time since when the present wrong has been there.
+    _since: dict[Wrong, float] = field(default_factory=dict)
+    #: Time of the look before, in seconds since the epoch.
+    _looked_at: float = field(default_factory=time.time)
 
     def reset(self) -> None:
         """Begin again, for a worker that was just started."""
-        self._wrong_since = {}
+        self._since = {}
 
     def verdict(self, leader_pid: int) -> str | None:
         """Why the worker must be started again, or None when it need not or cannot be said."""
@@ -45,17 +54,19 @@ class Watchdog:
         finally:
             close_old_connections()
         now = time.monotonic()
-        self._wrong_since = {reason: self._wrong_since.get(reason, now) for reason in wrong}
-        limit = self.stuck_after.total_seconds()
-        return next((reason for reason, since in self._wrong_since.items() if now - since > limit), None)
+        self._since = {wrong: self._since.get(wrong, now)} if wrong else {}
+        return wrong.value if wrong and now - self._since[wrong] > self._patience(wrong).total_seconds() else None
 
-    def _wrong(self, leader_pid: int) -> list[str]:
-        wrong = []
-        if not any(status.alive and status.name.endswith(f":{leader_pid}") for status in workers()):
-            wrong.append("it gives no sign of life")
-        if OrmQ.objects.exists() and not busy_processes():
-            wrong.append("tasks wait and no process works on one")
-        return wrong
+    def _patience(self, wrong: Wrong) -> timedelta:
+        return self.stuck_after + (START_ALLOWANCE if wrong is Wrong.SILENT else timedelta())
+
+    def _wrong(self, leader_pid: int) -> Wrong | None:
+        if not any(status.alive and _process(status) == leader_pid for status in workers()):
+            return Wrong.SILENT
+        # Between two short tasks nobody is busy for a moment.
+        worked = last_task_began() >= self._looked_at
+        self._looked_at = time.time()
+        return Wrong.IDLE if OrmQ.objects.exists() and not worked and not busy_processes() else None
 
 
 def tasks_release() -> int:
@@ -65,11 +76,20 @@ def tasks_release() -> int:
     """
     busy_clear()
     try:
-        if any(status.alive for status in workers()):
+        if any(status.alive and not _ended_here(status) for status in workers()):
             return 0
         now = timezone.now()
-        return OrmQ.objects.filter(lock__gt=now).update(lock=now)
+        return int(OrmQ.objects.filter(lock__gt=now).update(lock=now))
     except DatabaseError:
         return 0  # they come back by themselves when the queue's retry time is over
     finally:
         close_old_connections()
+
+
+def _process(status: WorkerStatus) -> int:
+    return int(status.name.rpartition(":")[2])
+
+
+def _ended_here(status: WorkerStatus) -> bool:
+    """Whether a process of this machine is gone; its last heartbeat outlives it by seconds."""
+    return status.name.startswith(f"{socket.gethostname()}:") and not process_alive(_process(status))

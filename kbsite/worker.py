@@ -13,6 +13,9 @@ from typing import Any
 
 import django
 
+#: The file, beside those of the busy processes, whose time is the beginning of the last task.
+LAST = "last"
+
 
 def busy_folder() -> Path:
     """Where each busy process has its file."""
@@ -28,9 +31,9 @@ def busy_begin(**_signal: Any) -> None:
 
 
 def busy_end(**_signal: Any) -> None:
-    """Note that this process waits for its next task."""
+    """Note that this process waits for its next task, and when its last one began."""
     with contextlib.suppress(OSError):
-        (busy_folder() / str(os.getpid())).unlink(missing_ok=True)
+        (busy_folder() / str(os.getpid())).replace(busy_folder() / LAST)
 
 
 def busy_clear() -> None:
@@ -41,10 +44,20 @@ def busy_clear() -> None:
 
 def busy_processes() -> list[int]:
     """Processes of this machine that work on a task now."""
-    return [int(path.name) for path in busy_folder().glob("*") if _alive(int(path.name))]
+    found = [int(path.name) for path in busy_folder().glob("*") if path.name != LAST]
+    return [pid for pid in found if process_alive(pid)]
 
 
-def _alive(pid: int) -> bool:
+def last_task_began() -> float:
+    """When the last task began that has ended, in seconds since the epoch; 0 where none has."""
+    try:
+        return (busy_folder() / LAST).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def process_alive(pid: int) -> bool:
+    """Whether this machine has a process with this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

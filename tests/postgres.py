@@ -184,7 +184,7 @@ def _launch(programs: Path, folder: Path, port: int, account: pwd.struct_passwd 
             # Ctrl-C belongs to pytest; the server must outlive it until the fixtures are torn down.
             start_new_session=True,
             # A killed pytest runs no atexit: the kernel stops the server then.
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT),
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT),  # noqa: PLW1509 - one thread
             **_as_account(account),
         )
 
