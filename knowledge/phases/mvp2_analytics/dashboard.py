@@ -9,7 +9,6 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from knowledge.codes import code_normalize, codes_find
 from knowledge.models import ErrorCode, Plugin
 from knowledge.phases.mvp2_analytics import charts, reports
 from knowledge.phases.mvp2_analytics.figures import (
@@ -22,6 +21,8 @@ from knowledge.phases.mvp2_analytics.figures import (
 from knowledge.phases.mvp2_analytics.models import Baseline, IgnoredQuery, UsagePattern
 from knowledge.phases.mvp2_analytics.patterns import patterns_waiting
 from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
+from knowledge.phases.mvp2_analytics.searches import query_codes
+from knowledge.search import entry_search
 
 RANGES = (7, 30, 90)
 DEFAULT_RANGE = 30
@@ -70,7 +71,7 @@ def dashboard_context(days: DayRange) -> dict[str, Any]:
         "searches_table": reports.searches_table(days),
         "success_chart": _success_chart(by_day),
         "top_queries": reports.top_queries(days),
-        "missed_queries": [_with_code(row) for row in reports.missed_queries(days)],
+        "missed_queries": missed_queries(days),
         "ignored": list(IgnoredQuery.objects.order_by("-ignored_at")[:50]),
         "most_used": reports.most_used_entries(days),
         "stale": list(reports.stale_entries()[: reports.PAGE_ROWS]),
@@ -180,10 +181,21 @@ class MissedQuery:
     row: reports.QueryRow
     #: A code in the query that the knowledge base knows, offered for the alias.
     code: str
+    #: Entries that the query would find now; more than 0 once somebody has seen to it.
+    finds_now: int
 
 
-def _with_code(row: reports.QueryRow) -> MissedQuery:
-    whole = code_normalize(row.query)
-    codes = [match.code for match in codes_find(row.query)] + ([whole.code] if whole else [])
-    known = ErrorCode.objects.filter(code__in=codes).values_list("code", flat=True).first() if codes else None
-    return MissedQuery(row, known or "")
+def missed_queries(days: DayRange) -> list[MissedQuery]:
+    """The queries without a result that the page shows; each is tried again, which takes milliseconds."""
+    rows = reports.missed_queries(days)
+    codes = {row.normalized: query_codes(row.query) for row in rows}
+    typed = [code for found in codes.values() for code in found]
+    known = set(ErrorCode.objects.filter(code__in=typed).values_list("code", flat=True))
+    return [
+        MissedQuery(
+            row,
+            next((code for code in codes[row.normalized] if code in known), ""),
+            entry_search(row.query, page_size=1).total,
+        )
+        for row in rows
+    ]
