@@ -139,7 +139,7 @@ def archive_write(
     try:
         manifest = _zip_write(temporary, tables, using, header, heartbeat)
         sha256 = file_sha256(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
@@ -155,7 +155,7 @@ def _zip_write(
 ) -> Manifest:
     digests = {}
     with path.open("wb") as raw:
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
             for model in tables:
                 name = model._meta.db_table
@@ -230,14 +230,11 @@ def archive_verify(path: Path, heartbeat: Heartbeat = lambda: None) -> Manifest:
     return manifest
 
 
-def rows_insert(
-    model: type[Model], rows: Iterable[list[Any]], columns: list[str], *, using: str = "default"
-) -> int:
+def rows_insert(model: type[Model], rows: Iterable[list[Any]], columns: list[str], *, using: str = "default") -> int:
     """Insert rows read from an archive; columns that the archive lacks take the field's default."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
     objects = [
-        model(**{name: value_of(fields[name], plain) for name, plain in zip(columns, row, strict=True)})
-        for row in rows
+        model(**{name: value_of(fields[name], plain) for name, plain in zip(columns, row, strict=True)}) for row in rows
     ]
     model._base_manager.using(using).bulk_create(objects, batch_size=_insert_batch(model, using))
     return len(objects)

@@ -147,19 +147,23 @@ def checkpoint_verify(*, checkpoint: Checkpoint, heartbeat: archive.Heartbeat = 
 
     Raises CheckpointMissingError or CheckpointCorruptError, and marks the checkpoint as damaged.
     """
-    path = checkpoint_path(checkpoint)
     try:
-        if not path.exists():
-            raise CheckpointMissingError(checkpoint=checkpoint.pk, path=path.name)
-        if archive.file_sha256(path) != checkpoint.sha256:
-            raise CheckpointCorruptError(checkpoint=checkpoint.pk, damage="its sha256 is not the recorded one")
-        archive.archive_verify(path, heartbeat)
+        _file_verify(checkpoint, heartbeat)
     except (CheckpointMissingError, CheckpointCorruptError):
         Checkpoint.objects.filter(pk=checkpoint.pk).update(state=CheckpointState.CORRUPT)
         raise
     checkpoint.state, checkpoint.verified_at = CheckpointState.COMPLETE, timezone.now()
     checkpoint.save(update_fields=["state", "verified_at"])
     return checkpoint
+
+
+def _file_verify(checkpoint: Checkpoint, heartbeat: archive.Heartbeat) -> None:
+    path = checkpoint_path(checkpoint)
+    if not path.exists():
+        raise CheckpointMissingError(checkpoint=checkpoint.pk, path=path.name)
+    if archive.file_sha256(path) != checkpoint.sha256:
+        raise CheckpointCorruptError(checkpoint=checkpoint.pk, damage="its sha256 is not the recorded one")
+    archive.archive_verify(path, heartbeat)
 
 
 def checkpoint_fit(checkpoint: Checkpoint) -> None:
@@ -244,9 +248,7 @@ def accounts_supply(accounts: dict[str, str]) -> None:
             user.save(force_insert=True)
 
 
-def table_restore(
-    model: type[Model], path: Path, manifest: archive.Manifest, heartbeat: archive.Heartbeat
-) -> int:
+def table_restore(model: type[Model], path: Path, manifest: archive.Manifest, heartbeat: archive.Heartbeat) -> int:
     """Insert the rows of one table from an archive; 0 for a table that is newer than the archive."""
     facts = manifest["tables"].get(model._meta.db_table)
     if not facts:

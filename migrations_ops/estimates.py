@@ -42,9 +42,10 @@ def _estimate(step: Step, probe: float) -> StepEstimate:
             rows, seconds = measured
             scale = units / rows if units and rows else 1.0
             return StepEstimate(step=step.name, units=units, seconds=seconds * scale, source=source)
-    seconds = units / probe if units is not None else None
-    source = "write probe of this database; rehearse to measure" if units is not None else "not measured: rehearse"
-    return StepEstimate(step=step.name, units=units, seconds=seconds, source=source)
+    if units is None:
+        return StepEstimate(step=step.name, units=None, seconds=None, source="not measured: rehearse")
+    source = "write probe of this database; rehearse to measure"
+    return StepEstimate(step=step.name, units=units, seconds=units / probe, source=source)
 
 
 def rehearsed(step_name: str) -> tuple[int, float] | None:

@@ -98,7 +98,7 @@ class PhaseAdmin(ModelAdmin):
         return self._is_open() and super().has_module_permission(request)
 
     def get_urls(self) -> list[Any]:
-        urls = super().get_urls()
+        urls: list[Any] = super().get_urls()
         for pattern in urls:
             pattern.callback = requires_mvp(self.phase_level)(pattern.callback)
         return urls
@@ -131,5 +131,3 @@ def level_context(request: HttpRequest) -> dict[str, Any]:
 
     level = getattr(request, "site_level", SimpleLazyObject(site_level))
     return {"site_level": level, "phase_links": SimpleLazyObject(links)}
-
-

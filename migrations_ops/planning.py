@@ -162,9 +162,7 @@ def _assess(plan: Plan, steps: tuple[Step, ...]) -> list[Finding]:
     return findings
 
 
-def assessment_document(
-    findings: list[Finding], risks: list[Risk], estimates: list[StepEstimate]
-) -> dict[str, Any]:
+def assessment_document(findings: list[Finding], risks: list[Risk], estimates: list[StepEstimate]) -> dict[str, Any]:
     """What is known of a plan's chances as of now, as JSON."""
     failed = [finding for finding in findings if finding.status == FindingStatus.FAIL]
     measured = [estimate.seconds for estimate in estimates if estimate.seconds is not None]
@@ -182,7 +180,7 @@ def assessment_document(
 def recommendations(findings: list[Finding], risks: list[Risk]) -> list[str]:
     """What to do before the run, most pressing first."""
     pressing = [f"{found.title}: {found.remedy}" for found in findings if found.remedy]
-    return pressing + [risk.mitigation for risk in risks if risk.level not in {RiskLevel.NONE}]
+    return pressing + [risk.mitigation for risk in risks if risk.level is not RiskLevel.NONE]
 
 
 def plan_document(plan: Plan, steps: tuple[Step, ...]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def data_folder_writable() -> Finding:
 
 def active_runs(run: Run | None) -> Finding:
     """No other run holds the site."""
-    other = Run.objects.filter(active=True).exclude(pk=run.pk if run else None).first()
+    other = Run.objects.filter(active=True).exclude(pk=run.pk if run else 0).first()
     if other is None:
         return finding("active_runs", "No other run", PASS, "No other run holds the site.")
     evidence = f"Run {other.pk} is {other.get_state_display().lower()}."
@@ -160,7 +160,7 @@ def unfinished_runs(run: Run | None) -> Finding:
     changing = ["schema", "data", "plugin", "component", "feature", "database"]
     left = Run.objects.filter(
         state=RunState.CANCELLED, plan__kind="upgrade", steps__state__in=started, steps__kind__in=changing
-    ).exclude(pk=run.pk if run else None)
+    ).exclude(pk=run.pk if run else 0)
     other = left.first()
     if other is None:
         return finding("unfinished_runs", "No unfinished work", PASS, "No cancelled run left a part of its work.")

@@ -53,7 +53,7 @@ def workers() -> list[WorkerStatus]:
 
 def waiting_tasks() -> int:
     """How many tasks wait in the queue."""
-    return OrmQ.objects.count()
+    return int(OrmQ.objects.count())
 
 
 @dataclass(frozen=True)

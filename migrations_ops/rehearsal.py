@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Protocol, cast
 
 from django.conf import settings
 from django.db import connection
@@ -99,7 +99,11 @@ def scratch_database(run_id: int) -> Iterator[dict[str, str]]:
     scratch_remove(run_id)
     folder = scratch_folder(run_id)
     folder.mkdir(parents=True)
-    environment = {**os.environ, "KB_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]}
+    environment = {
+        **os.environ,
+        "KB_DATA_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+    }
     if connection.vendor == "postgresql":
         schema = scratch_schema(run_id)
         with connection.cursor() as cursor:
@@ -129,9 +133,7 @@ def _drop_schema(run_id: int) -> None:
 
 
 @contextmanager
-def child(
-    ctx: StepContext, checkpoint: Checkpoint, environment: dict[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+def child(ctx: StepContext, checkpoint: Checkpoint, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """The process that rehearses; killed when the block is left before its end."""
     command = [
         sys.executable,
@@ -144,8 +146,13 @@ def child(
         scratch_schema(ctx.run.pk) if connection.vendor == "postgresql" else str(scratch_folder(ctx.run.pk)),
     ]
     with error_file(ctx.run.pk).open("wb") as errors:
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, preexec_fn=die_with_parent
+        # Our own program with numbers and paths of ours. In the child the function calls the kernel and nothing else.
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            preexec_fn=die_with_parent,  # noqa: PLW1509
         )
         try:
             yield process
@@ -173,9 +180,9 @@ def events(process: subprocess.Popen[bytes], ctx: StepContext) -> Iterator[dict[
 
     Keeps the run's lease while it waits.
     """
-    assert process.stdout is not None
+    output = cast(IO[bytes], process.stdout)
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(output, selectors.EVENT_READ)
         beat = 0.0
         while True:
             if time.monotonic() - beat > HEARTBEAT_SECONDS:
@@ -185,7 +192,7 @@ def events(process: subprocess.Popen[bytes], ctx: StepContext) -> Iterator[dict[
                     yield None
                     return
             if selector.select(HEARTBEAT_SECONDS):
-                line = process.stdout.readline()
+                line = output.readline()
                 if not line:
                     process.wait()
                     return
@@ -201,7 +208,17 @@ def _parsed(line: bytes) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def report(stream: IO[str], line: str, **facts: Any) -> None:
+class Stream(Protocol):
+    """Where the child writes its report."""
+
+    def write(self, text: str, /) -> object:
+        """Write some text."""
+
+    def flush(self) -> None:
+        """Send it."""
+
+
+def report(stream: Stream, line: str, **facts: Any) -> None:
     """Write one event for the parent."""
     stream.write(json.dumps({"line": line, **facts}) + "\n")
     stream.flush()

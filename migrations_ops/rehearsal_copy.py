@@ -7,7 +7,7 @@ Runs in a process whose `default` is the scratch database. It reports to its par
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -20,7 +20,7 @@ from migrations_ops.gate import site_level
 from migrations_ops.models import Checkpoint, Run, RunState
 from migrations_ops.phase import phases_open
 from migrations_ops.planning import plan_create
-from migrations_ops.rehearsal import report
+from migrations_ops.rehearsal import Stream, report
 from migrations_ops.runner import run_inline
 from migrations_ops.runs import confirmation_expected, rollback_confirmation_expected, run_enqueue, run_rollback
 from migrations_ops.schema import ddl_transaction
@@ -28,7 +28,7 @@ from migrations_ops.schema import ddl_transaction
 ACTOR = "rehearsal"
 
 
-def run(archive: Path, level: int, scratch: str, stream: IO[str]) -> None:
+def run(archive: Path, level: int, scratch: str, stream: Stream) -> None:
     """Restore `archive` here, go up to `level` and back, and report whether every row is as before.
 
     Refuses to work anywhere but in the scratch database it was started for (RehearsalError).

@@ -143,7 +143,7 @@ def _advance(lease: Lease, run: Run, record: StepRecord, until: float) -> Outcom
         raise
     except (OperationalError, InterfaceError) as error:
         return _database_trouble(lease, run, record, error)
-    except Exception as error:  # a step may fail in any way; the journal keeps how
+    except Exception as error:  # noqa: BLE001 a step may fail in any way; the journal keeps how
         return _fail(lease, run, record, error)
 
 

@@ -149,7 +149,9 @@ def run_cancel(*, run: Run, actor: str, reason: str = "") -> Run:
                 active=None,
                 finished_at=timezone.now(),
             )
-            audit.record(run=run, action="cancel", actor=actor, reason=reason, message="Cancelled; what is done is kept")
+            audit.record(
+                run=run, action="cancel", actor=actor, reason=reason, message="Cancelled; what is done is kept"
+            )
         return run
     return _ask_to_stop(run, "cancel", Intent.CANCEL, actor, reason)
 
@@ -200,7 +202,9 @@ def step_skip(*, run: Run, step_name: str, actor: str, reason: str = "") -> Run:
 
     Raises RunStateError, StepCriticalError.
     """
-    record = run.steps.filter(name=step_name, state__in=[StepState.PENDING, StepState.RUNNING, StepState.FAILED]).first()
+    record = run.steps.filter(
+        name=step_name, state__in=[StepState.PENDING, StepState.RUNNING, StepState.FAILED]
+    ).first()
     if record is None:
         allowed = "paused or failed, and the step is not over"
         raise RunStateError(run=run.pk, state=run.get_state_display().lower(), action="skip", allowed=allowed)
@@ -300,5 +304,3 @@ def steps_skippable(run: Run) -> list[str]:
         return []
     open_states = [StepState.PENDING, StepState.RUNNING, StepState.FAILED]
     return list(run.steps.filter(critical=False, state__in=open_states).values_list("name", flat=True))
-
-

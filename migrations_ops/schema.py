@@ -58,7 +58,7 @@ def migration_unapply(app_label: str, name: str) -> None:
 
 def _migrate_to(app_label: str, name: str | None) -> None:
     executor = MigrationExecutor(connection)
-    executor.migrate([(app_label, name)])  # type: ignore[list-item]
+    executor.migrate([(app_label, name)])
 
 
 def app_open(app_label: str) -> None:

@@ -79,7 +79,8 @@ class StepContext:
 
     def result_of(self, step_name: str) -> dict[str, Any]:
         """What an earlier step of this run remembered."""
-        return self.run.steps.get(name=step_name).result
+        result: dict[str, Any] = self.run.steps.get(name=step_name).result
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)

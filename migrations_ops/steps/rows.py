@@ -67,9 +67,9 @@ class ParkedRowsStep(Step):
         left = cursor["left"]
         for position in range(cursor["table"], len(tables)):
             skip = cursor["row"] if position == cursor["table"] else 0
-            for skip, rows, missing in self._batches(tables[position], parked, skip):
+            for read, rows, missing in self._batches(tables[position], parked, skip):
                 left += missing
-                yield Batch({**cursor, "table": position, "row": skip, "left": left}, rows)
+                yield Batch({**cursor, "table": position, "row": read, "left": left}, rows)
         sequences_reset(tables)
         Checkpoint.objects.filter(pk=parked.pk).update(restored_at=timezone.now())
         ctx.log(f"Rows parked on {parked.created_at:%Y-%m-%d} are back; {left} without a parent stay in the archive")

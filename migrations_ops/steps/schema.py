@@ -93,7 +93,11 @@ class SchemaStep(Step):
             ctx.log("No rows were collected: nothing to park")
             return "nothing"
         parked = rows_park(
-            phase=self.phase, actor=ctx.run.started_by, checkpoint_id=checkpoint_id, run=ctx.run, heartbeat=ctx.heartbeat
+            phase=self.phase,
+            actor=ctx.run.started_by,
+            checkpoint_id=checkpoint_id,
+            run=ctx.run,
+            heartbeat=ctx.heartbeat,
         )
         rows = sum(table["rows"] for table in parked.manifest["tables"].values())
         ctx.log(f"Parked {rows} rows in {parked.pk}")

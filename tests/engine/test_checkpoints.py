@@ -250,9 +250,7 @@ def test_the_checkpoint_of_an_unfinished_run_cannot_be_deleted() -> None:
 def test_retention_keeps_the_newest_and_the_protected_ones() -> None:
     oldest, middle, newest = made("1"), made("2"), made("3")
     for age, checkpoint in enumerate([newest, middle, oldest]):
-        Checkpoint.objects.filter(pk=checkpoint.pk).update(
-            created_at=checkpoint.created_at - dt.timedelta(days=age)
-        )
+        Checkpoint.objects.filter(pk=checkpoint.pk).update(created_at=checkpoint.created_at - dt.timedelta(days=age))
     checkpoint_protect(checkpoint=oldest, protected=True)
 
     assert [row.pk for row in checkpoints_trim(keep=1)] == [middle.pk]

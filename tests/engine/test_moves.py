@@ -239,7 +239,7 @@ def test_an_older_run_cannot_be_rolled_back() -> None:
 def test_without_a_worker_a_queued_plan_is_blocked_and_says_what_to_do() -> None:
     plan = plan_create(to_level=2, actor="ada")
 
-    with pytest.raises(PlanBlockedError, match="No worker has a heartbeat. Start one"):
+    with pytest.raises(PlanBlockedError, match=r"No worker has a heartbeat\. Start one"):
         run_enqueue(plan=plan, actor="ada", confirmation="MVP2")
 
     assert plan.findings.filter(code="worker_alive", status=FindingStatus.FAIL).exists()

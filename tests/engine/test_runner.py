@@ -265,7 +265,7 @@ def test_a_cancelled_run_is_not_retried_while_another_one_holds_the_site(monkeyp
 def test_an_action_that_the_state_does_not_allow_says_what_would(monkeypatch: Any, action: Any) -> None:
     run = run_of(monkeypatch, TagStep(name="a", title="A"))
 
-    with pytest.raises(RunStateError, match="is queued; .* is possible only when it is"):
+    with pytest.raises(RunStateError, match=r"is queued; .* is possible only when it is"):
         action(run=run, actor="ada")
 
     assert Run.objects.get(pk=run.pk).state == RunState.QUEUED

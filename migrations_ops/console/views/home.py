@@ -65,13 +65,14 @@ def status_json(request: HttpRequest) -> HttpResponse:
 @console_page
 def workers(request: HttpRequest) -> HttpResponse:
     """Who works, what waits, what failed."""
+    found = queue.workers()
     clusters = [
         {
             "worker": worker,
             "tone": "ok" if worker.alive else "fail",
             "age": duration_text(max(1, round(worker.age.total_seconds()))),
         }
-        for worker in queue.workers()
+        for worker in found
     ]
     failed = [{"task": task, "age": age_text(task.stopped_at)} for task in queue.failed_tasks(FAILED_SHOWN)]
     schedules = [
@@ -84,7 +85,7 @@ def workers(request: HttpRequest) -> HttpResponse:
     ]
     context = {
         "clusters": clusters,
-        "any_alive": any(row["worker"].alive for row in clusters),  # type: ignore[attr-defined]
+        "any_alive": any(worker.alive for worker in found),
         "waiting": queue.waiting_tasks(),
         "failed": failed,
         "schedules": schedules,

@@ -35,12 +35,12 @@ class Command(DjangoMigrate):
 
     def _refuse_phase_moves(self, label: str, target: str | None, closed: list[Phase]) -> None:
         phase = phase_of_app(label)
-        if phase in closed and phase:
+        if phase is not None and phase in closed:
             raise CommandError(
                 f"{label} belongs to MVP{phase.level}, which is closed on this site. "
                 f"`manage.py mvp plan {phase.level}` opens it."
             )
-        if phase and phase.level > 1 and target == "zero":
+        if phase is not None and phase.level > 1 and target == "zero":
             raise CommandError(
                 f"{label} belongs to MVP{phase.level}, which is open. `manage.py mvp rollback` closes it "
                 "and parks its rows; dropping the tables here would lose them."

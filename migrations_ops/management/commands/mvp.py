@@ -194,5 +194,3 @@ def _seconds(report: dict[str, Any]) -> str:
     if report["seconds"] is None:
         return "not measured yet; rehearse the plan"
     return f"{report['seconds']} s{'' if report['seconds_complete'] else ' for the steps that were measured'}"
-
-
