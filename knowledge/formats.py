@@ -94,7 +94,7 @@ class SpreadsheetXLSX(XLSX):
     """XLSX with text cells only."""
 
     def create_dataset(self, in_stream: bytes, **kwargs: Any) -> tablib.Dataset:
-        import openpyxl
+        import openpyxl  # type: ignore[import-untyped]
 
         try:
             _check_unpacked_size(in_stream)

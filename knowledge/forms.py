@@ -30,7 +30,7 @@ class ListedField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, (list, tuple)) else value
 
-    def clean(self, value: Any) -> list[str]:  # type: ignore[override]
+    def clean(self, value: Any) -> list[str]:
         words = list(
             dict.fromkeys(word for part in super().clean(value).split(",") if (word := " ".join(part.split())))
         )

@@ -25,6 +25,7 @@ from knowledge.categories import category_named
 from knowledge.codes import code_given
 from knowledge.entries import entry_create, entry_update
 from knowledge.errors import EntryInvalidError, KnowledgeError
+from knowledge.labels import codes_by_entry
 from knowledge.models import Category, Entry, EntryCode, EntryOrigin, EntryStatus, Severity
 
 COLUMNS = (
@@ -227,15 +228,8 @@ class EntryResource(ModelResource):
             dataset.append_col([None] * len(dataset), header="id")
 
     def after_init_instance(self, instance: Entry, new: bool, row: Mapping[str, Any], **kwargs: Any) -> None:
-        instance.given_tags = [] if new else self.dehydrate_tags(instance)  # type: ignore[attr-defined]
-        instance.given_codes = (
-            []
-            if new
-            else [  # type: ignore[attr-defined]
-                link.error_code.code
-                for link in instance.entrycode_set.select_related("error_code").order_by("position")
-            ]
-        )
+        given = ([], []) if new else (self.dehydrate_tags(instance), codes_by_entry([instance.pk])[instance.pk])
+        vars(instance).update(given_tags=given[0], given_codes=given[1])
         if new:
             instance.status = EntryStatus.PUBLISHED if self.may_publish() else EntryStatus.DRAFT
 
@@ -262,7 +256,7 @@ class EntryResource(ModelResource):
             raise ValidationError(errors)
 
     def skip_row(
-        self, instance: Entry, original: Entry, row: Any, import_validation_errors: dict[str, Any] | None = None
+        self, instance: Entry, original: Entry | None, row: Any, import_validation_errors: dict[str, Any] | None = None
     ) -> bool:
         """Whether the row changes nothing. Codes that were found in the text are no difference."""
         if import_validation_errors or original is None or instance._state.adding:
@@ -288,7 +282,7 @@ class EntryResource(ModelResource):
             else:
                 entry_update(entry=instance, expected_version=instance.version, author=self.user, **values)
         except EntryInvalidError as error:
-            raise ValidationError({name: problems for name, problems in error.fields.items()}) from error
+            raise ValidationError(dict(error.fields)) from error
         except KnowledgeError as error:
             raise ValidationError(str(error)) from error
 

@@ -87,11 +87,11 @@ class EntryAdminForm(forms.ModelForm):  # type: ignore[type-arg]
 class EntryImportForm(ImportForm):
     """The upload, refused before anything is parsed when it is too large."""
 
-    def clean_import_file(self) -> UploadedFile:
-        upload: UploadedFile = self.cleaned_data["import_file"]
+    def clean_import_file(self) -> UploadedFile[Any]:
+        upload: UploadedFile[Any] = self.cleaned_data["import_file"]
         most = settings.ADMIN_IMPORT_MAX_BYTES
         if (upload.size or 0) > most:
-            sizes = {"size": filesizeformat(upload.size), "most": filesizeformat(most)}
+            sizes = {"size": filesizeformat(upload.size or 0), "most": filesizeformat(most)}
             raise forms.ValidationError(
                 _("The file has %(size)s; an import here takes at most %(most)s. Split the file.") % sizes
             )
@@ -99,7 +99,7 @@ class EntryImportForm(ImportForm):
 
 
 @admin.register(Entry)
-class EntryAdmin(ModelAdmin, ImportExportModelAdmin):  # type: ignore[misc]
+class EntryAdmin(ModelAdmin, ImportExportModelAdmin):
     """Entries: every write goes through knowledge.entries, so HTML, codes and index stay right."""
 
     form = EntryAdminForm
@@ -223,10 +223,10 @@ class EntryAdmin(ModelAdmin, ImportExportModelAdmin):  # type: ignore[misc]
         return EXCHANGE_FORMATS
 
     def has_import_permission(self, request: HttpRequest) -> bool:
-        return self.has_add_permission(request) and self.has_change_permission(request)
+        return bool(self.has_add_permission(request) and self.has_change_permission(request))
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
+        return bool(self.has_view_permission(request))
 
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         return {"user": request.user}

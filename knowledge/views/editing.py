@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
@@ -66,7 +67,7 @@ def status_wanted(request: HttpRequest) -> str:
 
 @login_required
 @permission_required("knowledge.change_entry", raise_exception=True)
-def edit(request: HttpRequest, pk: str) -> HttpResponse:
+def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The entry in the form; an edit of an older version is shown beside what was saved meanwhile."""
     entry = entry_or_404(request, pk)
     if request.method != "POST":
@@ -106,8 +107,7 @@ def stale(request: HttpRequest, form: EntryForm, entry: Entry, error: StaleEntry
     """The typed text kept, and how it differs from what is saved; saving again replaces that knowingly."""
     entry.refresh_from_db()
     saved = typed_from(entry)
-    form.data = form.data.copy()
-    form.data["version"] = str(entry.version)
+    form.data = {**form.data.dict(), "version": str(entry.version)}  # type: ignore[attr-defined]
     conflicts = tuple(field_conflicts(form, saved))
     return editor(request, form, entry=entry, stale=str(error), conflicts=conflicts, status=409)
 
@@ -163,7 +163,7 @@ STATUS_CHANGES = {
 @require_POST
 @login_required
 @permission_required("knowledge.publish_entry", raise_exception=True)
-def change_status(request: HttpRequest, pk: str) -> HttpResponse:
+def change_status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Publish or archive, as the button says."""
     entry = entry_or_404(request, pk)
     change = STATUS_CHANGES.get(request.POST.get("action", ""))
@@ -176,7 +176,7 @@ def change_status(request: HttpRequest, pk: str) -> HttpResponse:
 @require_POST
 @login_required
 @permission_required("knowledge.delete_entry", raise_exception=True)
-def delete(request: HttpRequest, pk: str) -> HttpResponse:
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete for good; the page asked before."""
     entry = entry_or_404(request, pk)
     title = entry.title

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +24,7 @@ COMMENTS_SHOWN = 5
 
 
 @require_safe
-def entry(request: HttpRequest, pk: str) -> HttpResponse:
+def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One entry, with what goes with it. The first view in a session counts."""
     found = entry_or_404(request, pk)
     if request.method == "GET":
@@ -67,7 +68,7 @@ def vote_context(request: HttpRequest, entry: Entry, form: VoteForm | None = Non
 
 
 @require_POST
-def entry_vote(request: HttpRequest, pk: str) -> HttpResponse:
+def entry_vote(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Record "worked" or "did not"; a second vote of the same reader replaces the first."""
     found = entry_or_404(request, pk)
     form = VoteForm(request.POST)

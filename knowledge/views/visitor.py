@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
@@ -44,7 +46,7 @@ def entries_visible(request: HttpRequest) -> QuerySet[Entry]:
     return Entry.objects.filter(shown)
 
 
-def entry_or_404(request: HttpRequest, pk: object) -> Entry:
+def entry_or_404(request: HttpRequest, pk: UUID) -> Entry:
     """The entry if this person may see it; an entry that is hidden looks like one that does not exist."""
     entry = entries_visible(request).select_related("created_by", "updated_by").filter(pk=pk).first()
     if entry is None:

@@ -75,7 +75,8 @@ def code(request: HttpRequest, code: str) -> HttpResponse:
     error_code = get_object_or_404(ErrorCode, code=code.replace("\0", ""))
     entries = entries_listed().filter(status=EntryStatus.PUBLISHED, entrycode__error_code=error_code)
     entries = entries.order_by("entrycode__position", "-usage_count", "pk")[:CODE_ENTRIES_SHOWN]
-    own = [entry for entry in entries if entry.code_links and entry.code_links[0].error_code_id == error_code.pk]
+    about = set(error_code.entrycode_set.filter(position=0).values_list("entry", flat=True))
+    own = [entry for entry in entries if entry.pk in about]
     context = {
         "code": error_code,
         "kind": kind_label(error_code.kind),
