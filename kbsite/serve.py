@@ -179,6 +179,8 @@ class Site:
 
     def look(self) -> None:
         """Start what is due, report what died, restart a worker that is stuck."""
+        from django.db import connections
+
         for child in (self.web, self.worker):
             if news := child.tend():
                 say(news)
@@ -187,6 +189,7 @@ class Site:
         if time.monotonic() >= self.watch_at:
             self.watch_at = time.monotonic() + WATCH_SECONDS
             self.watch()
+        connections.close_all()  # kept open, it would keep a database from being dropped or replaced
 
     def greet(self) -> None:
         """Print the addresses as soon as the site answers."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -51,8 +51,6 @@ class Watchdog:
         except DatabaseError:
             self.reset()  # with the database away, nothing can be told and nothing would be better
             return None
-        finally:
-            close_old_connections()
         now = time.monotonic()
         self._since = {wrong: self._since.get(wrong, now)} if wrong else {}
         return wrong.value if wrong and now - self._since[wrong] > self._patience(wrong).total_seconds() else None
@@ -63,8 +61,8 @@ class Watchdog:
     def _wrong(self, leader_pid: int) -> Wrong | None:
         if not any(status.alive and _process(status) == leader_pid for status in workers()):
             return Wrong.SILENT
-        # Between two short tasks nobody is busy for a moment.
-        worked = last_task_began() >= self._looked_at
+        # Between two short tasks nobody is busy for a moment. File times lag a clock tick behind.
+        worked = last_task_began() >= self._looked_at - 1
         self._looked_at = time.time()
         return Wrong.IDLE if OrmQ.objects.exists() and not worked and not busy_processes() else None
 
@@ -82,8 +80,6 @@ def tasks_release() -> int:
         return int(OrmQ.objects.filter(lock__gt=now).update(lock=now))
     except DatabaseError:
         return 0  # they come back by themselves when the queue's retry time is over
-    finally:
-        close_old_connections()
 
 
 def _process(status: WorkerStatus) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
-from pytest_django.plugin import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker
 
 from tests.postgres import PostgresMissingError, PostgresServer
 from tests.postgres import postgres_server as start_postgres

@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 from django_q.models import OrmQ
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from kbsite import watchdog, worker
 from kbsite.watchdog import START_ALLOWANCE, Watchdog, Wrong, tasks_release
@@ -35,7 +35,7 @@ def task_held_for(seconds: int) -> OrmQ:
 
 
 @pytest.fixture(autouse=True)
-def busy_folder(settings: SettingsWrapper, tmp_path: Path) -> Path:
+def busy_folder(settings: Settings, tmp_path: Path) -> Path:
     settings.DATA_DIR = tmp_path
     worker.busy_folder().mkdir()
     return worker.busy_folder()
