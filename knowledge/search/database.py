@@ -87,7 +87,7 @@ def tag_counts(asked: Asked, *, cap: int, limit: int) -> list[tuple[str, int]]:
     query = (
         f"SELECT t.name, count(*) AS entries FROM ({inner}) AS found "
         "JOIN kb_entry_tags et ON et.entry_id = found.entry_id JOIN kb_tags t ON t.id = et.tag_id "
-        "GROUP BY t.name ORDER BY entries DESC, t.name LIMIT %s"
+        f"GROUP BY t.name ORDER BY entries DESC, {_by_bytes('t.name')} LIMIT %s"
     )
     return [(name, entries) for name, entries in _rows(query, [*params, cap, limit])]
 
@@ -99,7 +99,7 @@ def tags_of(found: Sequence[int], *, limit: int) -> list[tuple[str, int]]:
     query = (
         "SELECT t.name, count(*) AS entries FROM kb_search_docs d "
         "JOIN kb_entry_tags et ON et.entry_id = d.entry_id JOIN kb_tags t ON t.id = et.tag_id "
-        f"WHERE d.rank IN ({', '.join(['%s'] * len(found))}) GROUP BY t.name ORDER BY entries DESC, t.name LIMIT %s"
+        f"WHERE d.rank IN ({', '.join(['%s'] * len(found))}) GROUP BY t.name ORDER BY entries DESC, {_by_bytes('t.name')} LIMIT %s"
     )
     return [(name, entries) for name, entries in _rows(query, [*found, limit])]
 
@@ -128,6 +128,11 @@ def _rows(sql: str, params: Iterable[object]) -> list[tuple]:  # type: ignore[ty
 
 def _is_sqlite() -> bool:
     return connection.vendor == "sqlite"
+
+
+def _by_bytes(column: str) -> str:
+    """A column to sort by, the same on every database whatever its collation."""
+    return column if _is_sqlite() else f'{column} COLLATE "C"'
 
 
 def _table(index: Index) -> str:

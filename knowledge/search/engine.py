@@ -34,9 +34,9 @@ FEW_RESULTS = 10
 PARTIAL_SHARE = 0.55
 #: Rows that each word alone may add.
 ROWS_PER_GROUP = 60
-#: A code counts as much as this many words of its rarity.
-CODE_WEIGHT = 2.0
 TAGS_COUNTED = 20
+#: Codes of each hit that are fetched; a long text can have dozens.
+CODES_SHOWN = 8
 
 _NO_FILTERS = SearchFilters()
 
@@ -89,8 +89,7 @@ def _find(query: Query) -> _Found:
     counted = database.frequencies(query.groups, cap=COUNT_CAP)
     entries = database.entries_counted(cap=COUNT_CAP)
     weights = [
-        rarity(frequency, entries) * (CODE_WEIGHT if group.is_code else 1)
-        for group, frequency in zip(query.groups, counted, strict=True)
+        group.weight * rarity(frequency, entries) for group, frequency in zip(query.groups, counted, strict=True)
     ]
     strict = _strict_ranks(asked) if all(counted) else []
     if query.phrases or (len(query.groups) > 1 and len(strict) < FEW_RESULTS):
@@ -176,7 +175,7 @@ def _further_ranks(found: _Found, *, first: int, size: int) -> list[int]:
 
 
 def _hits(scores: dict[int, float], highlighter: Highlighter) -> tuple[SearchHit, ...]:
-    links = EntryCode.objects.select_related("error_code").order_by("position", "pk")
+    links = EntryCode.objects.select_related("error_code").filter(position__lt=CODES_SHOWN).order_by("position", "pk")
     entries = Entry.objects.defer("problem_html", "solution_html").prefetch_related(
         "tags", Prefetch("entrycode_set", queryset=links, to_attr="code_links")
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from knowledge.codes import Code, code_given, code_normalize, codes_find
+from knowledge.codes import Code, CodeKind, code_given, code_normalize, codes_find
 from knowledge.models import Category, CodeAlias, Severity
 from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, compound_words, folded, tokens, units
 from knowledge.search.types import SearchFilters
@@ -19,6 +19,13 @@ WORDS_CHARS = 1_000
 OPERATOR_CHARS = 200
 GROUPS = 16
 ALIAS_WORDS = 6
+#: What parts of a query count, in units of their rarity. Beside a code its message is only the
+#: headline, and the names and numbers of a message line say nothing about the problem.
+CODE_WEIGHT = 2.0
+CARRIER_WEIGHT = 0.6
+WORD_WEIGHT = 1.0
+WORD_BESIDE_CODE_WEIGHT = 0.6
+NAME_BESIDE_CODE_WEIGHT = 0.15
 NORMALIZED_CHARS = 500
 
 _FIELD = re.compile(r"(?:^|(?<=\s))(category|severity|tag|code):(?:\"([^\"]{1,100})\"|(\S{1,100}))", re.IGNORECASE)
@@ -32,6 +39,7 @@ class Alternative:
 
     token: str
     prefix: bool = False
+    #: Whether an entry whose own code this is gets its reward.
     code: bool = False
     weight: float = 1.0
 
@@ -41,6 +49,7 @@ class Group:
     """One thing that was asked for, in any of the ways it may stand in the index."""
 
     alternatives: tuple[Alternative, ...]
+    weight: float = WORD_WEIGHT
 
     @property
     def is_code(self) -> bool:
@@ -135,27 +144,44 @@ def _groups(typed: str, asked: list[Unit], codes: tuple[Code, ...]) -> tuple[Gro
     if codes and asked and not any(unit.kind is UnitKind.CODE for unit in asked):
         whole = code_token(codes[0].code)
         extra = {unit.token: {*extra.get(unit.token, ()), whole} for unit in asked}
+    carriers = _carrier_messages(codes)
     groups: dict[str, Group] = {}
     for unit in asked:
         last = unit.end == len(typed)
-        for group in _unit_groups(typed, unit, last=last):
+        weight = _unit_weight(unit, carriers, beside_code=bool(codes))
+        is_code = unit.kind is UnitKind.CODE and unit.token not in carriers
+        for alternatives in _unit_alternatives(typed, unit, last=last, is_code=is_code):
             added = tuple(Alternative(code, code=True, weight=0.9) for code in sorted(extra.get(unit.token, ())))
-            groups.setdefault(group.alternatives[0].token, Group((*group.alternatives, *added)))
+            groups.setdefault(alternatives[0].token, Group((*alternatives, *added), weight))
     return tuple(groups.values())[:GROUPS]
 
 
-def _unit_groups(typed: str, unit: Unit, *, last: bool) -> Iterator[Group]:
-    """The groups of a unit; the last word of a text may still be unfinished, so it is a prefix as well."""
+def _carrier_messages(codes: tuple[Code, ...]) -> set[str]:
+    """The tokens of messages that stand beside a code of another kind ("IEF450I ... ABEND=S0C7")."""
+    messages = {code_token(code.code) for code in codes if code.kind == CodeKind.MESSAGE}
+    return messages if len(messages) < len(codes) else set()
+
+
+def _unit_weight(unit: Unit, carriers: set[str], *, beside_code: bool) -> float:
+    if unit.kind is UnitKind.CODE:
+        return CARRIER_WEIGHT if unit.token in carriers else CODE_WEIGHT
+    if not beside_code:
+        return WORD_WEIGHT
+    return WORD_BESIDE_CODE_WEIGHT if unit.token.isalpha() else NAME_BESIDE_CODE_WEIGHT
+
+
+def _unit_alternatives(typed: str, unit: Unit, *, last: bool, is_code: bool) -> Iterator[tuple[Alternative, ...]]:
+    """The tokens of each group of a unit; the last word of a text may be unfinished, so it is a prefix as well."""
     raw = unit.token if unit.kind is UnitKind.CODE else folded(typed[unit.start : unit.end])[:TOKEN_CHARS]
     open_end = (Alternative(raw, prefix=True, weight=0.6),) if last and len(raw) > 1 else ()
     if unit.kind is UnitKind.CODE:
-        yield Group((Alternative(unit.token, code=True), *open_end))
+        yield (Alternative(unit.token, code=is_code), *open_end)
     elif unit.kind is UnitKind.WORD:
-        yield Group((Alternative(unit.token), *open_end))
+        yield (Alternative(unit.token), *open_end)
     elif words := compound_words(raw):
-        yield from (Group((Alternative(word),)) for word in words)
+        yield from ((Alternative(word),) for word in words)
     else:
-        yield Group((Alternative(unit.token), Alternative(unit.parts[-1]), *open_end))
+        yield (Alternative(unit.token), Alternative(unit.parts[-1]), *open_end)
 
 
 def _alias_codes(typed: str, asked: list[Unit]) -> dict[str, set[str]]:

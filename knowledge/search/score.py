@@ -28,8 +28,8 @@ _PAIR = {"title": 0.4, "problem": 0.15}
 _USE_SHARE = 0.15
 _SUCCESS_SHARE = 0.25
 _MOST_USE_BITS = 16
-#: Where nothing but codes was asked, guides ("S0C7 how-to: ...") follow the entry of the code itself.
-_GUIDE, _GUIDE_SHARE = " how-to ", 0.9
+#: Where a code was asked, guides ("S0C7 how-to: ...") follow the entry of the code itself.
+_GUIDE, _GUIDE_SHARE = "how-to", 0.8
 _SEVERITY_SHARES = {"critical": 0.04, "high": 0.03, "medium": 0.01, "low": 0.0}
 
 
@@ -76,7 +76,7 @@ def _scored(candidate: Candidate, groups: Sequence[Group], weights: Sequence[flo
             met += weight
     coverage = met / total if (total := sum(weights)) else 1.0
     points += _pairs(candidate, groups, weights)
-    if _GUIDE in candidate.texts["title"] and all(group.is_code for group in groups):
+    if _is_unasked_guide(candidate, groups):
         points *= _GUIDE_SHARE
     return Scored(candidate, round(points * coverage * coverage * _merit(candidate), 9), coverage)
 
@@ -92,6 +92,11 @@ def _alternative(candidate: Candidate, one: Alternative) -> float:
         return 0.0
     own = _own_code(candidate, wanted) if one.code else 0.0
     return one.weight * (total / (total + _K1) + own)
+
+
+def _is_unasked_guide(candidate: Candidate, groups: Sequence[Group]) -> bool:
+    asked = {group.alternatives[0].token for group in groups}
+    return f" {_GUIDE} " in candidate.texts["title"] and _GUIDE not in asked and any(group.is_code for group in groups)
 
 
 def _own_code(candidate: Candidate, wanted: str) -> float:

@@ -35,7 +35,8 @@ class SearchFilters:
 class SearchHit:
     """One result; `title_html` and `snippet_html` are safe HTML.
 
-    `entry.tags.all()` and `entry.code_links` (EntryCode with its error_code, own code first) are fetched.
+    `entry.tags.all()` and `entry.code_links` (EntryCode with its error_code, own code first,
+    at most CODES_SHOWN) are fetched.
     """
 
     entry: Entry
