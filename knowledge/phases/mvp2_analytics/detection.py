@@ -93,16 +93,19 @@ def _query_groups(rows: QuerySet[SearchAnalytics]) -> QuerySet[Any, Any]:
         rows.exclude(normalized="")
         .order_by()
         .values("normalized")
-        .annotate(
-            times=Count("pk"),
-            missed=Count("pk", filter=Q(had_results=False)),
-            occasions=Greatest(Count("day", distinct=True), Count("searcher", distinct=True)),
-            first=Min("search__created_at"),
-            last=Max("search__created_at"),
-            missed_first=Min("search__created_at", filter=Q(had_results=False)),
-            missed_last=Max("search__created_at", filter=Q(had_results=False)),
-        )
+        .annotate(times=Count("pk"), missed=Count("pk", filter=Q(had_results=False)))
     )
+
+
+def _of_queries(rows: QuerySet[SearchAnalytics], queries: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What only the queries that are patterns need: first and last search, and on how many occasions."""
+    groups: QuerySet[Any, Any] = rows.filter(normalized__in=queries).order_by().values("normalized")
+    found = groups.annotate(
+        first=Min("search__created_at"),
+        last=Max("search__created_at"),
+        occasions=Greatest(Count("day", distinct=True), Count("searcher", distinct=True)),
+    )
+    return {group["normalized"]: group for group in found}
 
 
 def repeated_queries(limits: Limits) -> list[Detection]:
@@ -111,22 +114,22 @@ def repeated_queries(limits: Limits) -> list[Detection]:
     A query that never finds anything is left to `zero_results`.
     """
     groups = _query_groups(_searches(limits)).filter(times__gte=limits.min_occurrences, times__gt=F("missed"))
-    found = [
-        (group, confidence)
-        for group in groups.order_by("-times", "normalized")[: 4 * PATTERNS_MAX]
-        if limits.admit(group["times"], confidence := repetition_confidence(group["times"], group["occasions"]))
-    ][:PATTERNS_MAX]
-    examples = _query_examples(limits, [group["normalized"] for group, _ in found], _searches(limits))
-    return [
-        _of_query(
-            PatternType.REPEATED_QUERY,
-            group["normalized"],
-            (group["times"], confidence, group["first"], group["last"]),
-            examples[group["normalized"]],
-            _searches(limits).filter(normalized=group["normalized"]),
-        )
-        for group, confidence in found
-    ]
+    found = {
+        group["normalized"]: group["times"] for group in groups.order_by("-times", "normalized")[: 2 * PATTERNS_MAX]
+    }
+    facts = _of_queries(_searches(limits), list(found))
+    confidences = {
+        query: repetition_confidence(times, facts[query]["occasions"])
+        for query, times in found.items()
+        if query in facts
+    }
+    admitted = [query for query in confidences if limits.admit(found[query], confidences[query])][:PATTERNS_MAX]
+    return _query_detections(
+        PatternType.REPEATED_QUERY,
+        {query: (found[query], confidences[query]) for query in admitted},
+        facts,
+        _searches(limits),
+    )
 
 
 def zero_results(limits: Limits) -> list[Detection]:
@@ -137,45 +140,45 @@ def zero_results(limits: Limits) -> list[Detection]:
     ignored = IgnoredQuery.objects.values("normalized")
     groups = _query_groups(_searches(limits).exclude(normalized__in=ignored))
     found = [
-        (group, confidence)
+        (group["normalized"], (group["missed"], confidence))
         for group in groups.filter(missed__gte=limits.min_occurrences).order_by("-missed", "normalized")
         if limits.admit(group["missed"], confidence := succession(group["missed"], group["times"]))
     ][:PATTERNS_MAX]
     missed = _searches(limits).filter(had_results=False)
-    examples = _query_examples(limits, [group["normalized"] for group, _ in found], missed)
+    facts = _of_queries(missed, [query for query, _ in found])
+    return _query_detections(PatternType.ZERO_RESULT, dict(found), facts, missed)
+
+
+def _query_detections(
+    type_: PatternType,
+    found: dict[str, tuple[int, float]],
+    facts: dict[str, dict[str, Any]],
+    rows: QuerySet[SearchAnalytics],
+) -> list[Detection]:
+    """Detections of queries (times, confidence) whose searches are in `rows`."""
+    examples = _query_examples(list(found), rows)
     return [
-        _of_query(
-            PatternType.ZERO_RESULT,
-            group["normalized"],
-            (group["missed"], confidence, group["missed_first"], group["missed_last"]),
-            examples[group["normalized"]],
-            missed.filter(normalized=group["normalized"]),
+        Detection(
+            type_,
+            query,
+            examples[query][0]["query"],
+            times,
+            confidence,
+            facts[query]["first"],
+            facts[query]["last"],
+            examples[query],
+            count_after=_count_after(rows.filter(normalized=query)),
         )
-        for group, confidence in found
+        for query, (times, confidence) in found.items()
+        if query in facts and examples[query]  # else its searches were deleted between the statements
     ]
 
 
-def _of_query(
-    type_: PatternType,
-    normalized: str,
-    figures: tuple[int, float, dt.datetime, dt.datetime],
-    examples: list[dict[str, Any]],
-    rows: QuerySet[SearchAnalytics],
-) -> Detection:
-    title = examples[0]["query"] if examples else normalized
-    return Detection(
-        type_,
-        normalized,
-        title,
-        *figures,
-        examples,
-        count_after=lambda moment: rows.filter(search__created_at__gt=moment).count(),
-    )
+def _count_after(rows: QuerySet[SearchAnalytics]) -> Callable[[dt.datetime], int]:
+    return lambda moment: rows.filter(search__created_at__gt=moment).count()
 
 
-def _query_examples(
-    limits: Limits, normalized: Sequence[str], rows: QuerySet[SearchAnalytics]
-) -> dict[str, list[dict[str, Any]]]:
+def _query_examples(normalized: Sequence[str], rows: QuerySet[SearchAnalytics]) -> dict[str, list[dict[str, Any]]]:
     """The newest searches of each query, as typed."""
     newest = (
         rows.filter(normalized__in=normalized)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Count, F, Q
-from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from knowledge.models import Entry, Plugin, SearchQuery
@@ -18,7 +17,7 @@ from knowledge.phases.mvp2_analytics.detection import DETECTORS
 from knowledge.phases.mvp2_analytics.models import Baseline, PatternType
 from knowledge.phases.mvp2_analytics.patterns import detection_limits, patterns_detect
 from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
-from knowledge.phases.mvp2_analytics.searches import searches_add, searches_after, searches_missing, searches_sweep
+from knowledge.phases.mvp2_analytics.searches import searches_add, searches_after, searches_sweep
 from knowledge.plugins import plugin_disable, plugin_enable
 from migrations_ops.errors import VerificationError
 from migrations_ops.steps.base import Batch, Cursor, Step, StepContext, StepKind
@@ -126,14 +125,18 @@ class VerifyAnalytics(Step):
     kind: StepKind = StepKind.VERIFICATION
     requires: tuple[str, ...] = ("mvp2/backfill-searches", "mvp2/initialise-baselines")
 
+    def estimate(self) -> int:
+        return SearchQuery.objects.count()
+
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
-        if cursor:
-            return
-        differences = analytics_differences(before=timezone.now() - SETTLING)
-        if differences:
+        state = cursor or {"after": 0, "missing": [0, []], "moved": [0, []]}
+        before = timezone.now() - SETTLING
+        while rows := searches_compared(state["after"]):
+            state = _state_after(state, rows, before)
+            yield Batch(state, len(rows))
+        if differences := [*_differences(state), *_plugins_off(), *_baselines_missing()]:
             raise VerificationError(count=len(differences), differences="; ".join(differences))
         ctx.log("Every search is in analytics, on its day; plugins are enabled; baselines are kept")
-        yield Batch({"verified": True}, 1)
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         yield from ()  # It only read.
@@ -143,30 +146,43 @@ class VerifyAnalytics(Step):
 SETTLING = dt.timedelta(minutes=1)
 
 
-def analytics_differences(*, before: dt.datetime) -> list[str]:
-    """What analytics lacks or has wrong about searches made before a moment; empty when complete."""
-    return [*_missing(before), *_wrong_days(before), *_plugins_off(), *_baselines_missing()]
+#: Searches that one batch of the verification compares: a fraction of a second.
+COMPARED_ROWS = 10_000
+
+#: Searches named in a difference.
+NAMED = 5
+
+#: A search, when it was made, and the day on which analytics counts it; None without a row.
+Compared = tuple[int, dt.datetime, dt.date | None]
 
 
-def _missing(before: dt.datetime) -> Iterator[str]:
-    missing = searches_missing().filter(created_at__lt=before)
-    if count := missing.count():
-        examples = ", ".join(str(pk) for pk in missing.values_list("pk", flat=True)[:5])
-        yield f"{count} search(es) without their row in analytics (search {examples})"
+def searches_compared(after: int) -> list[Compared]:
+    """The next searches beside their rows, in one statement, so that a search made meanwhile has both or none."""
+    searches = SearchQuery.objects.filter(pk__gt=after).order_by("pk")
+    return list(searches.values_list("pk", "created_at", "analytics__day")[:COMPARED_ROWS])
 
 
-def _wrong_days(before: dt.datetime) -> Iterator[str]:
-    # One statement, so that searches made while it runs cannot make the two sides differ.
-    days = (
-        SearchQuery.objects.filter(created_at__lt=before, analytics__isnull=False)
-        .annotate(made=TruncDate("created_at", tzinfo=dt.UTC))
-        .order_by("made")
-        .values("made")
-        .annotate(searches=Count("pk"), counted=Count("pk", filter=Q(analytics__day=F("made"))))
-        .exclude(searches=F("counted"))
-    )
-    for row in days[:10]:
-        yield f"{row['made']}: {row['searches']} searches, {row['counted']} of them counted on that day"
+def _state_after(state: dict[str, Any], rows: Sequence[Compared], before: dt.datetime) -> dict[str, Any]:
+    """The cursor after these rows: how many differ so far, and the first of them."""
+    missing = [pk for pk, made, day in rows if day is None and made < before]
+    moved = [pk for pk, made, day in rows if day is not None and day != made.astimezone(dt.UTC).date()]
+    return {
+        "after": rows[-1][0],
+        "missing": _more(state["missing"], missing),
+        "moved": _more(state["moved"], moved),
+    }
+
+
+def _more(known: list[Any], found: list[int]) -> list[Any]:
+    count, named = known
+    return [count + len(found), (named + found)[:NAMED]]
+
+
+def _differences(state: dict[str, Any]) -> Iterator[str]:
+    for name, text in (("missing", "without their row in analytics"), ("moved", "counted on another day than theirs")):
+        count, named = state[name]
+        if count:
+            yield f"{count} search(es) {text} (search {', '.join(map(str, named))})"
 
 
 def _plugins_off() -> Iterator[str]:
