@@ -14,7 +14,7 @@ from knowledge.phases.mvp2_analytics import charts, reports
 from knowledge.phases.mvp2_analytics.figures import (
     DayRange,
     SearchFigures,
-    search_figures,
+    figures_sum,
     search_time_percentiles,
     share,
 )
@@ -60,7 +60,7 @@ def dashboard_context(days: DayRange) -> dict[str, Any]:
     """Everything on the page."""
     by_day = reports.searches_by_day(days)
     outcomes = reports.outcomes_by_day(days)
-    figures = search_figures(days)
+    figures = figures_sum(row.figures for row in by_day)
     times = search_time_percentiles(days)
     votes = (sum(row.worked for row in outcomes), sum(row.failed for row in outcomes))
     return {
@@ -68,7 +68,7 @@ def dashboard_context(days: DayRange) -> dict[str, Any]:
         "figures": figures,
         "stats": _stats(days, figures, times, votes),
         "searches_chart": _searches_chart(by_day),
-        "searches_table": reports.searches_table(days),
+        "searches_table": reports.day_rows_table(by_day),
         "success_chart": _success_chart(by_day),
         "top_queries": reports.top_queries(days),
         "missed_queries": missed_queries(days),
@@ -80,7 +80,7 @@ def dashboard_context(days: DayRange) -> dict[str, Any]:
         "times": _time_rows(times, days),
         "votes": votes,
         "votes_chart": _votes_chart(outcomes),
-        "votes_table": reports.outcomes_table(days),
+        "votes_table": reports.outcome_rows_table(outcomes),
         "patterns": list(UsagePattern.objects.filter(patterns_waiting()).order_by("-last_seen")[:5]),
         "patterns_count": UsagePattern.objects.filter(patterns_waiting()).count(),
         "disabled_plugins": _disabled(),

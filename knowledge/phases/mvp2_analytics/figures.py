@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, F, Q, QuerySet, Window
@@ -84,6 +84,12 @@ def search_figures(days: DayRange) -> SearchFigures:
 def counted_figures(counts: Mapping[str, int]) -> SearchFigures:
     """The figures in a row with SEARCH_COUNTS."""
     return SearchFigures(counts["searches"], counts["answered"], counts["led_on"])
+
+
+def figures_sum(figures: Iterable[SearchFigures]) -> SearchFigures:
+    """The counts of several stretches of time together."""
+    parts = [(one.searches, one.answered, one.opened) for one in figures]
+    return SearchFigures(*(sum(column) for column in zip(*parts, strict=True)))
 
 
 def percentile_ranks(count: int) -> dict[int, int]:

@@ -225,6 +225,11 @@ QUERY_COLUMNS = (
 
 def searches_table(days: DayRange) -> Table:
     """Searches by day."""
+    return day_rows_table(searches_by_day(days))
+
+
+def day_rows_table(rows: Sequence[DayRow]) -> Table:
+    """The table of these days."""
     columns = (
         DAY,
         Column("searches", _("Searches")),
@@ -234,7 +239,7 @@ def searches_table(days: DayRange) -> Table:
         Column("answered_percent", _("Answered %")),
         Column("opened_percent", _("Opened %")),
     )
-    return Table(columns, [(row.day, *_figures(row.figures)) for row in searches_by_day(days)])
+    return Table(columns, [(row.day, *_figures(row.figures)) for row in rows])
 
 
 def _figures(figures: SearchFigures) -> tuple[Any, ...]:
@@ -315,8 +320,13 @@ def times_table(days: DayRange) -> Table:
 
 def outcomes_table(days: DayRange) -> Table:
     """Votes by day."""
+    return outcome_rows_table(outcomes_by_day(days))
+
+
+def outcome_rows_table(rows: Sequence[OutcomeRow]) -> Table:
+    """The table of the votes of these days."""
     columns = (DAY, Column("worked", _("Worked")), Column("did_not_work", _("Did not work")))
-    return Table(columns, [(row.day, row.worked, row.failed) for row in outcomes_by_day(days)])
+    return Table(columns, [(row.day, row.worked, row.failed) for row in rows])
 
 
 #: By the name in the address of the CSV.
