@@ -42,10 +42,12 @@ COLUMNS = (
     "created_at",
     "updated_at",
 )
+IMPORTED = COLUMNS[:9]
 #: Other names that files use for a column.
 COLUMN_NAMES = {"tag": "tags", "code": "codes", "error_codes": "codes", "error_code": "codes", "author": "created_by"}
 WRITTEN = ("title", "problem", "solution", "category", "severity", "status")
-DIFF_CHARS = 160
+DIFF_CHARS = 120
+SAME_CHARS = 48
 
 
 class TextWidget(Widget):
@@ -122,7 +124,11 @@ class EntryDiff(Diff):
 def _compared(entry: Entry) -> list[str]:
     """The columns that an import writes, as text, in the order of the preview."""
     texts = [str(entry.pk), *(str(getattr(entry, name)) for name in WRITTEN)]
-    return [*texts, ", ".join(given_words(entry, "tags")), ", ".join(given_words(entry, "codes"))]
+    return [
+        *texts,
+        ", ".join(sorted(tag.lower() for tag in given_words(entry, "tags"))),
+        ", ".join(given_words(entry, "codes")),
+    ]
 
 
 def given_words(entry: Entry, name: str) -> list[str]:
@@ -133,7 +139,7 @@ def given_words(entry: Entry, name: str) -> list[str]:
 
 def _diff_html(left: str, right: str) -> str:
     if left == right:
-        return format_html("<span>{}</span>", _shortened(right, 0))
+        return format_html("<span>{}</span>", _shortened(right, 0, SAME_CHARS))
     start = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     start = max(0, start - 30)
     if not left:
@@ -141,9 +147,21 @@ def _diff_html(left: str, right: str) -> str:
     return format_html("<del>{}</del> <ins>{}</ins>", _shortened(left, start), _shortened(right, start))
 
 
-def _shortened(text: str, start: int) -> str:
-    cut = text[start : start + DIFF_CHARS]
-    return f"{'…' if start else ''}{cut}{'…' if start + DIFF_CHARS < len(text) else ''}"
+def _shortened(text: str, start: int, chars: int = DIFF_CHARS) -> str:
+    cut = text[start : start + chars]
+    return f"{'…' if start else ''}{cut}{'…' if start + chars < len(text) else ''}"
+
+
+def _cell_text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else "" if value is None else str(value)
+
+
+class EntryResult(Result):
+    """The outcome of each row; refused rows keep only the beginning of their texts, for the page."""
+
+    def append_invalid_row(self, number: int, row: Mapping[str, Any], validation_error: ValidationError) -> None:
+        shown = {name: _shortened(_cell_text(row.get(name)), 0, SAME_CHARS) for name in IMPORTED}
+        super().append_invalid_row(number, shown, validation_error)
 
 
 class EntryResource(ModelResource):
@@ -166,7 +184,7 @@ class EntryResource(ModelResource):
     class Meta:
         model = Entry
         fields = COLUMNS
-        import_order = (*COLUMNS[:9],)
+        import_order = IMPORTED
         export_order = COLUMNS
         import_id_fields = ("id",)
         skip_unchanged = True
@@ -182,8 +200,15 @@ class EntryResource(ModelResource):
         return _("Entries")
 
     @classmethod
+    def get_result_class(cls) -> type[EntryResult]:
+        return EntryResult
+
+    @classmethod
     def get_diff_class(cls) -> type[EntryDiff]:
         return EntryDiff
+
+    def get_diff_headers(self) -> list[str]:
+        return list(IMPORTED)
 
     # Export -----------------------------------------------------------------------------------
 

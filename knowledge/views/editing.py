@@ -44,7 +44,9 @@ class FieldConflict:
 def create(request: HttpRequest) -> HttpResponse:
     """The empty form, or with what the address fills in; saved as a draft or published at once."""
     if request.method != "POST":
-        return editor(request, EntryForm(initial={name: request.GET.get(name, "")[:5_000] for name in PREFILLED}))
+        return editor(
+            request, EntryForm(initial={name: request.GET[name][:5_000] for name in PREFILLED if name in request.GET})
+        )
     form = EntryForm(request.POST)
     if not form.is_valid() or "preview" in request.POST:
         return editor(request, form)

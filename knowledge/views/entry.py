@@ -79,5 +79,5 @@ def entry_vote(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, _("Thank you. Your vote is counted."))
             return redirect(found)
     status = 200 if form.is_valid() else 422
-    template = "knowledge/_vote.html" if request.htmx else "knowledge/vote.html"  # type: ignore[attr-defined]
+    template = "knowledge/_voted.html" if request.htmx else "knowledge/vote.html"  # type: ignore[attr-defined]
     return render(request, template, vote_context(request, found, form), status=status)

@@ -51,6 +51,7 @@ def test_a_vote_counts_without_leaving_the_page(live_server: Any, calm_page: Pag
     calm_page.get_by_label("Comment").fill("It was the trailer record.")
     calm_page.get_by_role("button", name="It worked").click()
     expect(calm_page.get_by_text("Your vote is counted")).to_be_visible()
+    expect(calm_page.locator("#success")).to_contain_text("100 % of 1 vote")
     calm_page.get_by_role("button", name="It did not").click()
     expect(calm_page.get_by_role("button", name="It did not")).to_have_attribute("aria-pressed", "true")
     assert Feedback.objects.get().worked is False

@@ -61,6 +61,7 @@ def test_the_form_is_filled_in_from_the_address(client: Client) -> None:
     client.force_login(a_person("add_entry"))
     html = client.get(reverse("entry_create"), {"title": "S0C7 at night", "codes": "S0C7"}).content.decode()
     assert 'value="S0C7 at night"' in html and 'value="S0C7"' in html
+    assert '<option value="medium" selected>' in html
 
 
 @pytest.mark.parametrize(
