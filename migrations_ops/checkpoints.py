@@ -22,7 +22,7 @@ from django.db import connection, models, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from migrations_ops import archive
+from migrations_ops import archive, audit
 from migrations_ops.errors import (
     CheckpointCorruptError,
     CheckpointMissingError,
@@ -32,7 +32,7 @@ from migrations_ops.errors import (
     VerificationError,
 )
 from migrations_ops.gate import site_level, site_level_set
-from migrations_ops.models import ACTIVE_STATES, Checkpoint, CheckpointKind, CheckpointState, Run
+from migrations_ops.models import ACTIVE_STATES, Checkpoint, CheckpointKind, CheckpointState, Run, RunEvent
 from migrations_ops.phase import Phase, highest_level, phases, phases_open
 from migrations_ops.schema import app_close, app_open, migrations_applied
 from migrations_ops.snapshot import snapshot_open
@@ -280,19 +280,33 @@ def rows_compare(tables: list[type[Model]], manifest: archive.Manifest) -> None:
         raise VerificationError(count=len(lines), differences="; ".join(lines))
 
 
-def checkpoint_delete(*, checkpoint: Checkpoint) -> None:
+def checkpoint_delete(*, checkpoint: Checkpoint, actor: str, reason: str = "") -> None:
     """Delete the file; the record stays as history. Raises CheckpointProtectedError."""
     in_use = Run.objects.filter(state__in=ACTIVE_STATES, checkpoints=checkpoint).first()
     if in_use:
         raise CheckpointProtectedError(checkpoint=checkpoint.pk, reason=f"run {in_use.pk}, which is not finished")
     with transaction.atomic():
         Checkpoint.objects.filter(pk=checkpoint.pk).update(state=CheckpointState.DELETED)
+        _journal(checkpoint, "delete", f"Deleted the file of {checkpoint.label}", actor, reason)
         transaction.on_commit(lambda: checkpoint_path(checkpoint).unlink(missing_ok=True))
 
 
-def checkpoint_protect(*, checkpoint: Checkpoint, protected: bool) -> None:
+def checkpoint_protect(*, checkpoint: Checkpoint, protected: bool, actor: str) -> None:
     """Keep a checkpoint out of retention, or give it back to it."""
-    Checkpoint.objects.filter(pk=checkpoint.pk).update(protected=protected)
+    with transaction.atomic():
+        Checkpoint.objects.filter(pk=checkpoint.pk).update(protected=protected)
+        done = f"{'Protected' if protected else 'No longer protected'}: {checkpoint.label}"
+        _journal(checkpoint, "protect" if protected else "unprotect", done, actor, "")
+
+
+def _journal(checkpoint: Checkpoint, verb: str, message: str, actor: str, reason: str) -> None:
+    audit.record(action=f"checkpoint_{verb}", actor=actor, reason=reason, message=f"{message} ({checkpoint.pk})")
+
+
+def checkpoint_events(checkpoint: Checkpoint) -> list[RunEvent]:
+    """What people did with a checkpoint outside of runs, oldest first."""
+    outside = RunEvent.objects.filter(run__isnull=True, plan__isnull=True, action__startswith="checkpoint_")
+    return list(outside.filter(message__endswith=f"({checkpoint.pk})").order_by("id"))
 
 
 def checkpoints_surplus(*, keep: int) -> list[Checkpoint]:
@@ -306,14 +320,14 @@ def checkpoints_surplus(*, keep: int) -> list[Checkpoint]:
     return list(candidates.order_by("-created_at")[keep:])
 
 
-def checkpoints_trim(*, keep: int) -> list[Checkpoint]:
+def checkpoints_trim(*, keep: int, actor: str, reason: str = "") -> list[Checkpoint]:
     """Delete what `checkpoints_surplus` names; returns what was deleted.
 
     Unfinished files that are older than a day are what a killed process left; they go too.
     """
     surplus = checkpoints_surplus(keep=keep)
     for checkpoint in surplus:
-        checkpoint_delete(checkpoint=checkpoint)
+        checkpoint_delete(checkpoint=checkpoint, actor=actor, reason=reason)
     folder = Path(settings.OPS_CHECKPOINT_DIR)
     for leftover in folder.glob("*.part"):
         if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:

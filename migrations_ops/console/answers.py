@@ -26,11 +26,17 @@ ACTION_PERMISSIONS = {
 }
 
 
-def done(request: HttpRequest, *, url: str, message: str, report: dict[str, Any], status: int = 200) -> HttpResponse:
-    """The report as JSON for those who asked for it, else the next page with a message."""
+def done(
+    request: HttpRequest, *, url: str, report: dict[str, Any], message: str = "", status: int = 200
+) -> HttpResponse:
+    """The report as JSON for those who asked for it, else the next page, with a message if there is one.
+
+    A run's page says itself what happens, so what leads there needs no message that would grow stale.
+    """
     if wants_json(request):
         return JsonResponse(report, status=status)
-    messages.success(request, message)
+    if message:
+        messages.success(request, message)
     return HttpResponseRedirect(url)
 
 

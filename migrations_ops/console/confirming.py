@@ -35,6 +35,8 @@ class Prompt:
     #: What a person has to type; empty for nothing.
     expected: str = ""
     reason_required: bool = False
+    #: False where nothing would keep the reason.
+    asks_reason: bool = True
     danger: bool = False
     #: Why it cannot be done now; then there is no form.
     impossible: str = ""

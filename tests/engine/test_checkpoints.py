@@ -231,7 +231,7 @@ def test_a_checkpoint_is_found_by_the_start_of_its_id() -> None:
 def test_a_deleted_checkpoint_keeps_its_record_and_loses_its_file() -> None:
     checkpoint = made()
 
-    checkpoint_delete(checkpoint=checkpoint)
+    checkpoint_delete(checkpoint=checkpoint, actor="ada")
 
     assert not checkpoint_path(checkpoint).exists()
     assert Checkpoint.objects.get(pk=checkpoint.pk).state == CheckpointState.DELETED
@@ -242,7 +242,7 @@ def test_the_checkpoint_of_an_unfinished_run_cannot_be_deleted() -> None:
     checkpoint = checkpoint_create(label="of the run", actor="ada", run=run)
 
     with pytest.raises(CheckpointProtectedError, match=f"run {run.pk}, which is not finished"):
-        checkpoint_delete(checkpoint=checkpoint)
+        checkpoint_delete(checkpoint=checkpoint, actor="ada")
 
     assert checkpoint_path(checkpoint).exists()
 
@@ -251,9 +251,9 @@ def test_retention_keeps_the_newest_and_the_protected_ones() -> None:
     oldest, middle, newest = made("1"), made("2"), made("3")
     for age, checkpoint in enumerate([newest, middle, oldest]):
         Checkpoint.objects.filter(pk=checkpoint.pk).update(created_at=checkpoint.created_at - dt.timedelta(days=age))
-    checkpoint_protect(checkpoint=oldest, protected=True)
+    checkpoint_protect(checkpoint=oldest, protected=True, actor="ada")
 
-    assert [row.pk for row in checkpoints_trim(keep=1)] == [middle.pk]
+    assert [row.pk for row in checkpoints_trim(keep=1, actor="ada")] == [middle.pk]
 
     assert checkpoint_path(oldest).exists() and checkpoint_path(newest).exists()
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from migrations_ops.checkpoints import checkpoint_fit, checkpoint_path
+from migrations_ops.checkpoints import checkpoint_events, checkpoint_fit, checkpoint_path
 from migrations_ops.console.present.badges import Badge, checkpoint_badge
 from migrations_ops.console.present.quantities import age_text, count_text, size_text
+from migrations_ops.console.present.runs import line_context
 from migrations_ops.errors import CheckpointUnfitError
 from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState
 
@@ -58,6 +59,7 @@ def checkpoint_context(checkpoint: Checkpoint) -> dict[str, Any]:
         "is_deleted": checkpoint.state == CheckpointState.DELETED,
         "verified": age_text(checkpoint.verified_at),
         "restore_tested": age_text(checkpoint.restore_tested_at),
+        "audit": [line_context(event) for event in checkpoint_events(checkpoint)],
         "restored": age_text(checkpoint.restored_at),
     }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +22,7 @@ from migrations_ops.console.present.badges import (
     step_marker,
 )
 from migrations_ops.console.present.quantities import age_text, between_text, count_text, duration_text, rate_text
+from migrations_ops.gate import site_level
 from migrations_ops.models import (
     Direction,
     EventLevel,
@@ -32,7 +34,9 @@ from migrations_ops.models import (
     RunState,
     StepState,
 )
+from migrations_ops.phase import highest_level, phase_at
 from migrations_ops.reports import run_report
+from migrations_ops.steps.base import StepKind
 
 #: States in which a page has something new to show every other second.
 MOVING = {RunState.QUEUED, RunState.RUNNING, RunState.PAUSING, RunState.ROLLING_BACK}
@@ -40,6 +44,7 @@ MOVING = {RunState.QUEUED, RunState.RUNNING, RunState.PAUSING, RunState.ROLLING_
 SILENT = timedelta(seconds=20)
 #: Journal lines on the run's own page; all of them are on the journal page.
 LINES_SHOWN = 40
+ROWS_FOR_RATE = 100
 
 RUN_TONE_OF_BAR = {RunState.FAILED: "fail", RunState.SUCCEEDED: "ok", RunState.PAUSED: "warn", RunState.PAUSING: "warn"}
 
@@ -126,8 +131,9 @@ def step_context(step: dict[str, Any], run: Run) -> dict[str, Any]:
         "critical": step["critical"],
         "badge": step_badge(step["state"]),
         "marker": step_marker(step["state"]),
-        "rows": rows_text(done, total),
-        "rate": rate_text(step["rows_per_second"]),
+        "rows": "" if step["kind"] == StepKind.ASSESSMENT else rows_text(done, total),
+        # Over a few rows a rate says nothing.
+        "rate": rate_text(step["rows_per_second"]) if done >= ROWS_FOR_RATE else "",
         "left": duration_text(step["eta_seconds"]),
         "busy": duration_text(busy) if busy else "",
         "bar": under_way and run.state in MOVING,
@@ -177,7 +183,7 @@ def left_text(run: Run, report: dict[str, Any]) -> str:
     if not seconds:
         return ""
     text = _("about %(time)s left") if known else _("at least %(time)s left")
-    return text % {"time": duration_text(max(1, seconds))}
+    return text % {"time": duration_text(max(1, round(seconds)))}
 
 
 def summary(run: Run, report: dict[str, Any]) -> str:
@@ -250,6 +256,21 @@ def finding_context(found: Finding) -> dict[str, Any]:
         "remedy": found.remedy,
         "status": found.status,
     }
+
+
+def opened_context(run: Run, user: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
+    """Links to what a finished upgrade has opened for this person; empty while it is closed."""
+    plan = run.plan
+    if plan.kind != PlanKind.UPGRADE or run.state != RunState.SUCCEEDED or site_level() < plan.to_level:
+        return {}
+    levels = range(plan.from_level + 1, min(plan.to_level, highest_level()) + 1)
+    links = [link for level in levels for link in phase_at(level).nav]
+    return {"links": [link for link in links if not link.permission or has_perm(user, link.permission)]}
+
+
+def has_perm(user: AbstractBaseUser | AnonymousUser, permission: str) -> bool:
+    """Whether a person has a permission of any app."""
+    return isinstance(user, (PermissionsMixin, AnonymousUser)) and user.has_perm(permission)
 
 
 def rehearsal_context(run: Run) -> dict[str, Any]:

@@ -161,11 +161,7 @@ def run_action(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     def carry_out(confirmation: str, reason: str) -> HttpResponse:
         typed = {"confirmation": confirmation} if chosen.name == "roll_back" else {}
         changed = chosen.service(run=run, actor=actor(request), reason=reason, **typed)
-        message = _("Done: %(action)s. The run is %(state)s.") % {
-            "action": chosen.label,
-            "state": changed.get_state_display().lower(),
-        }
-        return done(request, url=run_url(run), message=message, report=run_report_for(request, changed))
+        return done(request, url=run_url(run), report=run_report_for(request, changed))
 
     return confirm(request, prompt, carry_out)
 
@@ -235,8 +231,7 @@ def skip(request: HttpRequest, pk: int, step: str) -> HttpResponse:
 
     def carry_out(confirmation: str, reason: str) -> HttpResponse:
         changed = step_skip(run=run, step_name=step, actor=actor(request), reason=reason)
-        message = _("Skipped: %(step)s. The run goes on.") % {"step": record.title}
-        return done(request, url=run_url(run), message=message, report=run_report_for(request, changed))
+        return done(request, url=run_url(run), report=run_report_for(request, changed))
 
     prompt = Prompt(
         title=_("Skip a step of run %(run)d: %(step)s") % {"run": run.pk, "step": record.title},

@@ -150,7 +150,7 @@ def unprotect(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _protection(request: HttpRequest, pk: UUID, protected: bool, message: str) -> HttpResponse:
     require(request, "delete_checkpoint")
     checkpoint = checkpoint_present(pk)
-    checkpoint_protect(checkpoint=checkpoint, protected=protected)
+    checkpoint_protect(checkpoint=checkpoint, protected=protected, actor=actor(request))
     checkpoint.refresh_from_db()
     return done(request, url=_url(checkpoint), message=message, report=checkpoint_report(checkpoint))
 
@@ -164,7 +164,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = checkpoint_row(checkpoint)
 
     def carry_out(confirmation: str, reason: str) -> HttpResponse:
-        checkpoint_delete(checkpoint=checkpoint)
+        checkpoint_delete(checkpoint=checkpoint, actor=actor(request), reason=reason)
         checkpoint.refresh_from_db()
         message = _("Deleted: %(label)s.") % {"label": checkpoint.label}
         return done(request, url=reverse("console:checkpoints"), message=message, report=checkpoint_report(checkpoint))
@@ -209,7 +209,7 @@ def trim(request: HttpRequest) -> HttpResponse:
     surplus = checkpoints_surplus(keep=keep)
 
     def carry_out(confirmation: str, reason: str) -> HttpResponse:
-        gone = checkpoints_trim(keep=keep)
+        gone = checkpoints_trim(keep=keep, actor=actor(request), reason=reason)
         message = _("Deleted %(n)d checkpoint(s).") % {"n": len(gone)}
         report = {"deleted": [str(checkpoint.pk) for checkpoint in gone]}
         return done(request, url=reverse("console:checkpoints"), message=message, report=report)
@@ -258,6 +258,7 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
             _("Accounts, passwords, the journal and the queue stay as they are."),
         ],
         facts=_facts(checkpoint),
+        asks_reason=False,
         impossible=unfit_reason(checkpoint),
         crumbs=_crumbs(checkpoint),
     )

@@ -97,8 +97,7 @@ def rehearse(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue a rehearsal of the plan on a copy."""
     require(request, "rehearse_plan")
     run = rehearsal_enqueue(plan=plan_get(pk), actor=actor(request))
-    message = _("Rehearsal queued. It works on a copy; the site stays as it is.")
-    return done(request, url=_run_url(run.pk), message=message, report=run_report_for(request, run), status=201)
+    return done(request, url=_run_url(run.pk), report=run_report_for(request, run), status=201)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -110,8 +109,7 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
 
     def carry_out(confirmation: str, reason: str) -> HttpResponse:
         run = run_enqueue(plan=plan, actor=actor(request), confirmation=confirmation, reason=reason)
-        message = _("Run %(run)d is queued.") % {"run": run.pk}
-        return done(request, url=_run_url(run.pk), message=message, report=run_report_for(request, run), status=201)
+        return done(request, url=_run_url(run.pk), report=run_report_for(request, run), status=201)
 
     return confirm(request, start_prompt(plan), carry_out)
 

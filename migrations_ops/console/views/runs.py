@@ -11,7 +11,14 @@ from django.views.decorators.http import require_safe
 
 from migrations_ops.console.access import console_page, permitted
 from migrations_ops.console.answers import actions_allowed, page_of, query_without_page, run_report_for
-from migrations_ops.console.present.runs import line_context, rehearsal_context, run_context, run_row, state_counts
+from migrations_ops.console.present.runs import (
+    line_context,
+    opened_context,
+    rehearsal_context,
+    run_context,
+    run_row,
+    state_counts,
+)
 from migrations_ops.console.views.actions import buttons
 from migrations_ops.models import PlanKind, Run, RunState
 from migrations_ops.runs import run_get
@@ -66,6 +73,7 @@ def live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     """What page and fragment print."""
     context = run_context(run)
     context["buttons"] = buttons(run, actions_allowed(request, context["legal"]))
+    context["opened"] = opened_context(run, request.user)
     context["may_skip"] = permitted(request.user, "skip_step")
     if context["is_rehearsal"]:
         context["rehearsal"] = rehearsal_context(run)

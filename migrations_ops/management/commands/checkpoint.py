@@ -75,7 +75,7 @@ class Command(OpsCommand):
     def do_delete(self, options: dict[str, Any]) -> dict[str, Any]:
         checkpoint = checkpoint_get(options["checkpoint"])
         if self._confirmation(options, "DELETE") == "DELETE":
-            checkpoint_delete(checkpoint=checkpoint)
+            checkpoint_delete(checkpoint=checkpoint, actor=options["actor"], reason=options["reason"])
             self.say(options, f"Deleted {checkpoint.pk}")
             return {"deleted": str(checkpoint.pk)}
         self.say(options, "Nothing was deleted.")
