@@ -49,7 +49,7 @@ def _coloured(code: str, language: str, _attributes: str) -> str:
     lexer = LEXERS.get(language.lower())
     if not lexer:
         return ""
-    return highlight(code, get_lexer_by_name(lexer, stripnl=False), HtmlFormatter(nowrap=True))
+    return str(highlight(code, get_lexer_by_name(lexer, stripnl=False), HtmlFormatter(nowrap=True)))
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.search import index_check, index_rebuild
@@ -16,14 +17,14 @@ def search_index_checked() -> Iterator[Finding]:
     found = index_check()
     yield Finding(
         code="search_index",
-        title=_("Search index"),
+        title=gettext("Search index"),
         status=FindingStatus.PASS if found.ok else FindingStatus.WARN,
-        evidence=_(
+        evidence=gettext(
             "%(entries)d entries; %(missing)d not in the index, %(outdated)d indexed with an older text, "
             "%(orphaned)d index rows without an entry."
         )
         % found.as_dict(),
-        remedy="" if found.ok else _("Run `manage.py kb index rebuild`; readers can go on meanwhile."),
+        remedy="" if found.ok else gettext("Run `manage.py kb index rebuild`; readers can go on meanwhile."),
     )
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -120,7 +121,7 @@ def index_resync() -> None:
             cursor.execute(f"INSERT INTO {table}(rowid, tokens) SELECT rank, {tokens} FROM kb_search_docs")
 
 
-def _rows(sql: str, params: Iterable[object]) -> list[tuple]:  # type: ignore[type-arg]
+def _rows(sql: str, params: Iterable[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, list(params))
         return list(cursor.fetchall())
@@ -145,10 +146,10 @@ def _order(asked: Asked) -> str:
     return f"kb_search_{asked.index.value}.rowid" if _is_sqlite() and asked.groups else "d.rank"
 
 
-def _from_where(asked: Asked) -> tuple[str, list[object]]:
+def _from_where(asked: Asked) -> tuple[str, list[Any]]:
     """FROM and WHERE of the rows that fit."""
     where: list[str] = []
-    params: list[object] = []
+    params: list[Any] = []
     table = "kb_search_docs d"
     if asked.groups:
         if _is_sqlite():
@@ -166,7 +167,7 @@ def _from_where(asked: Asked) -> tuple[str, list[object]]:
     return f"FROM {table} WHERE {' AND '.join(where) or '1 = 1'}", params
 
 
-def _match(index: Index, groups: Sequence[Group]) -> tuple[str, list[object]]:
+def _match(index: Index, groups: Sequence[Group]) -> tuple[str, list[Any]]:
     """The condition that a row has every group."""
     if _is_sqlite():
         terms = ["(" + " OR ".join(_fts5(one) for one in group.alternatives) + ")" for group in groups]
@@ -175,8 +176,8 @@ def _match(index: Index, groups: Sequence[Group]) -> tuple[str, list[object]]:
     return f"d.{index.value} @@ %s::tsquery", [" & ".join(terms)]
 
 
-def _excluded(excluded: Sequence[str]) -> list[tuple[str, list[object]]]:
-    conditions: list[tuple[str, list[object]]] = []
+def _excluded(excluded: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    conditions: list[tuple[str, list[Any]]] = []
     for token in excluded:
         match, values = _match(Index.WORDS, (Group((Alternative(token),)),))
         if _is_sqlite():
@@ -186,8 +187,8 @@ def _excluded(excluded: Sequence[str]) -> list[tuple[str, list[object]]]:
     return conditions
 
 
-def _filtered(filters: SearchFilters) -> list[tuple[str, list[object]]]:
-    conditions: list[tuple[str, list[object]]] = [
+def _filtered(filters: SearchFilters) -> list[tuple[str, list[Any]]]:
+    conditions: list[tuple[str, list[Any]]] = [
         (f"d.{column} = %s", [value])
         for column, value in (
             ("status", filters.status),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 from django.db.models import F, Prefetch
 
@@ -148,7 +149,7 @@ def _candidates(ranks: Sequence[int]) -> list[Candidate]:
     return [_candidate(row[:7], row[7:]) for row in rows]
 
 
-def _candidate(facts: Sequence[object], texts: Sequence[str]) -> Candidate:
+def _candidate(facts: Sequence[Any], texts: Sequence[str]) -> Candidate:
     rank, entry_id, category, severity, used, worked, failed = facts
     return Candidate(
         rank=rank,

@@ -22,9 +22,9 @@ ALIAS_WORDS = 6
 #: What parts of a query count, in units of their rarity. Beside a code its message is only the
 #: headline, and the names and numbers of a message line say nothing about the problem.
 CODE_WEIGHT = 2.0
-CARRIER_WEIGHT = 0.6
+CARRIER_WEIGHT = 0.4
 WORD_WEIGHT = 1.0
-WORD_BESIDE_CODE_WEIGHT = 0.6
+WORD_BESIDE_CODE_WEIGHT = 0.4
 NAME_BESIDE_CODE_WEIGHT = 0.15
 NORMALIZED_CHARS = 500
 
@@ -50,6 +50,8 @@ class Group:
 
     alternatives: tuple[Alternative, ...]
     weight: float = WORD_WEIGHT
+    #: A message that only brings the code that was asked for.
+    carrier: bool = False
 
     @property
     def is_code(self) -> bool:
@@ -152,7 +154,7 @@ def _groups(typed: str, asked: list[Unit], codes: tuple[Code, ...]) -> tuple[Gro
         is_code = unit.kind is UnitKind.CODE and unit.token not in carriers
         for alternatives in _unit_alternatives(typed, unit, last=last, is_code=is_code):
             added = tuple(Alternative(code, code=True, weight=0.9) for code in sorted(extra.get(unit.token, ())))
-            groups.setdefault(alternatives[0].token, Group((*alternatives, *added), weight))
+            groups.setdefault(alternatives[0].token, Group((*alternatives, *added), weight, unit.token in carriers))
     return tuple(groups.values())[:GROUPS]
 
 

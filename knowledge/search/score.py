@@ -20,7 +20,7 @@ FIELDS = {"codes": (9.0, 5), "title": (5.0, 9), "tags": (4.0, 5), "problem": (2.
 _K1 = 1.2
 _B = 0.7
 #: Reward for the entry's own code, in units of the code's rarity.
-_OWN_CODE = 1.0
+_OWN_CODE = 2.0
 #: The same for a title that begins with the code.
 _TITLE_CODE = 0.3
 #: Rewards for two words of the query that follow one another in a field, in units of the rarer one's.
@@ -30,6 +30,8 @@ _SUCCESS_SHARE = 0.25
 _MOST_USE_BITS = 16
 #: Where a code was asked, guides ("S0C7 how-to: ...") follow the entry of the code itself.
 _GUIDE, _GUIDE_SHARE = "how-to", 0.8
+#: The same for the entry of a message that only brings the code ("IEF450I ... ABEND=S0C7").
+_CARRIER_SHARE = 0.7
 _SEVERITY_SHARES = {"critical": 0.04, "high": 0.03, "medium": 0.01, "low": 0.0}
 
 
@@ -76,8 +78,7 @@ def _scored(candidate: Candidate, groups: Sequence[Group], weights: Sequence[flo
             met += weight
     coverage = met / total if (total := sum(weights)) else 1.0
     points += _pairs(candidate, groups, weights)
-    if _is_unasked_guide(candidate, groups):
-        points *= _GUIDE_SHARE
+    points *= _yielding(candidate, groups)
     return Scored(candidate, round(points * coverage * coverage * _merit(candidate), 9), coverage)
 
 
@@ -94,9 +95,14 @@ def _alternative(candidate: Candidate, one: Alternative) -> float:
     return one.weight * (total / (total + _K1) + own)
 
 
-def _is_unasked_guide(candidate: Candidate, groups: Sequence[Group]) -> bool:
-    asked = {group.alternatives[0].token for group in groups}
-    return f" {_GUIDE} " in candidate.texts["title"] and _GUIDE not in asked and any(group.is_code for group in groups)
+def _yielding(candidate: Candidate, groups: Sequence[Group]) -> float:
+    """Less than 1 for entries that give way to the entry of the code that was asked for."""
+    if not any(group.is_code for group in groups):
+        return 1.0
+    tokens = {group.alternatives[0].token for group in groups}
+    share = _GUIDE_SHARE if f" {_GUIDE} " in candidate.texts["title"] and _GUIDE not in tokens else 1.0
+    carriers = (f" {group.alternatives[0].token} " for group in groups if group.carrier)
+    return share * (_CARRIER_SHARE if any(candidate.texts["codes"].startswith(one) for one in carriers) else 1.0)
 
 
 def _own_code(candidate: Candidate, wanted: str) -> float:
