@@ -61,11 +61,18 @@ def index_rebuild() -> int:
 
 def index_rank_refresh(entry_id: UUID) -> None:
     """Move an entry to the rank that its use and votes have earned; nothing where it stays the same."""
-    facts = Entry.objects.values_list("usage_count", "success_count", "failure_count", "severity")
-    standing = facts.filter(pk=entry_id).first()
-    if standing:
-        rank = rank_of(entry_id, Standing(*standing))
-        SearchDoc.objects.filter(entry=entry_id).exclude(rank=rank).update(rank=rank)
+    facts = Entry.objects.values_list("search_doc__rank", "usage_count", "success_count", "failure_count", "severity")
+    found = facts.filter(pk=entry_id).first()
+    if found is None:
+        return
+    before, *standing = found
+    rank = rank_of(entry_id, Standing(*standing))
+    if rank == before:
+        return
+    if before is None or SearchDoc.objects.filter(rank=rank).exists():
+        index_update([entry_id])
+    else:
+        SearchDoc.objects.filter(entry=entry_id).update(rank=rank)
 
 
 def index_check() -> IndexCheck:
