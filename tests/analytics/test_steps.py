@@ -125,6 +125,19 @@ def test_the_backfill_finds_rows_born_behind_its_cursor(history):
     assert SearchAnalytics.objects.count() == 30
 
 
+def test_the_backfill_brings_parked_rows_up_to_date(history):
+    run(BackfillSearches())
+    search = SearchQuery.objects.order_by("pk").first()
+    entry = builders.entry()
+    SearchQuery.objects.filter(pk=search.pk).update(
+        opened_entry=entry, result_count=9, created_at=search.created_at - dt.timedelta(days=1)
+    )
+    run(BackfillSearches())
+    row = SearchAnalytics.objects.get(pk=search.pk)
+    assert (row.opened, row.result_count) == (True, 9)
+    assert row.day == (search.created_at - dt.timedelta(days=1)).astimezone(dt.UTC).date()
+
+
 def test_the_backfill_counts_its_rows_beforehand(history):
     assert BackfillSearches().estimate() == 30
     assert sum(batch.rows for batch in run(BackfillSearches())) == 30

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.crypto import salted_hmac
 
@@ -58,8 +57,12 @@ def searches_add(searches: Iterable[SearchQuery]) -> None:
 
 
 def searches_after(pk: int) -> list[SearchQuery]:
-    """The next batch of the search history, in the order of the key."""
-    return list(SearchQuery.objects.filter(pk__gt=pk).order_by("pk")[:BATCH_ROWS])
+    """The next batch of the search history, in the order of the key, held until the transaction ends.
+
+    Held, so that a search that changes right now changes before it is read or after its row is made.
+    """
+    searches = SearchQuery.objects.select_for_update(no_key=True).filter(pk__gt=pk)
+    return list(searches.order_by("pk")[:BATCH_ROWS])
 
 
 def searches_missing() -> QuerySet[SearchQuery]:
@@ -74,11 +77,13 @@ def searches_sweep() -> int:
     return len(missing)
 
 
-def search_sync(search: SearchQuery) -> None:
-    """Make or refresh the row of one search."""
-    row = analytics_row(search)
+def searches_sync(searches: Iterable[SearchQuery]) -> None:
+    """Make the rows of these searches, or bring them up to date."""
     SearchAnalytics.objects.bulk_create(
-        [row], update_conflicts=True, unique_fields=["search"], update_fields=list(FOLLOWING)
+        [analytics_row(search) for search in searches],
+        update_conflicts=True,
+        unique_fields=["search"],
+        update_fields=list(FOLLOWING),
     )
 
 
@@ -99,8 +104,7 @@ def searches_changed(since: dt.datetime) -> QuerySet[SearchQuery]:
 
 def searches_resync(since: dt.datetime, after: int = 0) -> int | None:
     """Refresh one batch of changed searches with keys above `after`; the last key, None at the end."""
-    changed = list(searches_changed(since).filter(pk__gt=after)[:BATCH_ROWS])
-    with transaction.atomic():
-        for search in changed:
-            search_sync(search)
+    held = searches_changed(since).select_for_update(no_key=True, of=("self",))
+    changed = list(held.filter(pk__gt=after)[:BATCH_ROWS])
+    searches_sync(changed)
     return changed[-1].pk if changed else None

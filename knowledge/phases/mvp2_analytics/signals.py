@@ -11,7 +11,7 @@ from django.db.models.signals import post_save
 
 from knowledge.models import SearchQuery
 from knowledge.phases.mvp2_analytics.plugins import ANALYTICS
-from knowledge.phases.mvp2_analytics.searches import search_mark_opened, search_sync
+from knowledge.phases.mvp2_analytics.searches import search_mark_opened, searches_sync
 from knowledge.plugins import plugin_is_enabled
 from knowledge.searches import search_led_on
 
@@ -26,7 +26,7 @@ def search_saved(sender: type[SearchQuery], instance: SearchQuery, raw: bool = F
     savepoint keeps it, and the next aggregation adds the row.
     """
     if not raw:
-        _follow(instance.pk, lambda: search_sync(instance))
+        _follow(instance.pk, lambda: searches_sync([instance]))
 
 
 def search_opened(sender: type[SearchQuery], search_id: int, **kwargs: Any) -> None:

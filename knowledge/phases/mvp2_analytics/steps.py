@@ -17,7 +17,7 @@ from knowledge.phases.mvp2_analytics.detection import DETECTORS
 from knowledge.phases.mvp2_analytics.models import Baseline, PatternType
 from knowledge.phases.mvp2_analytics.patterns import detection_limits, patterns_detect
 from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
-from knowledge.phases.mvp2_analytics.searches import searches_add, searches_after, searches_sweep
+from knowledge.phases.mvp2_analytics.searches import searches_after, searches_sweep, searches_sync
 from knowledge.plugins import plugin_disable, plugin_enable
 from migrations_ops.errors import VerificationError
 from migrations_ops.steps.base import Batch, Cursor, Step, StepContext, StepKind
@@ -48,7 +48,7 @@ class BackfillSearches(Step):
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         after = cursor["after"] if cursor else 0
         while searches := searches_after(after):
-            searches_add(searches)
+            searches_sync(searches)  # parked rows are back already, and their searches may have gone on
             after = searches[-1].pk
             yield Batch({"after": after}, len(searches))
         # A key is given out before its row is committed, so a search may appear behind `after`.
