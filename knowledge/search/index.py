@@ -61,15 +61,19 @@ def index_rebuild() -> int:
 
 def index_rank_refresh(entry_id: UUID) -> None:
     """Move an entry to the rank that its use and votes have earned; nothing where it stays the same."""
-    facts = Entry.objects.values_list("search_doc__rank", "usage_count", "success_count", "failure_count", "severity")
-    found = facts.filter(pk=entry_id).first()
-    if found is None:
+    entry = (
+        Entry.objects.filter(pk=entry_id)
+        .select_related("search_doc")
+        .only("usage_count", "success_count", "failure_count", "severity", "search_doc__entry")
+        .first()
+    )
+    if entry is None:
         return
-    before, *standing = found
-    rank = rank_of(entry_id, Standing(*standing))
-    if rank == before:
+    doc = getattr(entry, "search_doc", None)
+    rank = rank_of(entry_id, standing_of(entry))
+    if doc and rank == doc.pk:
         return
-    if before is None or SearchDoc.objects.filter(rank=rank).exists():
+    if doc is None or SearchDoc.objects.filter(rank=rank).exists():
         index_update([entry_id])
     else:
         SearchDoc.objects.filter(entry=entry_id).update(rank=rank)
@@ -93,11 +97,15 @@ def index_check() -> IndexCheck:
     )
 
 
+def standing_of(entry: Entry) -> Standing:
+    """What the rank of an entry comes from."""
+    return Standing(entry.usage_count, entry.success_count, entry.failure_count, entry.severity)
+
+
 def document(entry: Entry) -> SearchDoc:
     """The index row of an entry whose tags and codes are fetched."""
-    standing = Standing(entry.usage_count, entry.success_count, entry.failure_count, entry.severity)
     return SearchDoc(
-        rank=rank_of(entry.pk, standing),
+        rank=rank_of(entry.pk, standing_of(entry)),
         entry=entry,
         category=entry.category,
         severity=entry.severity,
