@@ -1,0 +1,127 @@
+"""People, plans, runs and checkpoints for the tests of the console, by keywords."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+
+from migrations_ops.models import (
+    ACTIVE_STATES,
+    Checkpoint,
+    EventLevel,
+    Finding,
+    Plan,
+    PlanKind,
+    Run,
+    RunEvent,
+    RunState,
+    StepRecord,
+    StepState,
+)
+from migrations_ops.planning import plan_create
+
+
+def a_staff_member(*permissions: str, name: str = "ada", is_staff: bool = True) -> User:
+    """Somebody with these permissions of the engine, by codename."""
+    user = User.objects.create_user(name, password="right", is_staff=is_staff)
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="migrations_ops", codename__in=permissions)
+    )
+    return user
+
+
+def a_plan(**values: Any) -> Plan:
+    """A plan of the way to MVP2 that needs no worker, with nothing in its way."""
+    plan = plan_create(to_level=2, actor="ada", inline=True)
+    for name, value in values.items():
+        setattr(plan, name, value)
+    plan.save()
+    return plan
+
+
+def a_run(plan: Plan | None = None, *, state: str = RunState.RUNNING, done: int = 3, **values: Any) -> Run:
+    """A run whose first `done` steps are over and whose next one stands as the state says."""
+    plan = plan or a_plan()
+    given = {"started_by": "ada", "started_at": timezone.now(), "active": True if state in ACTIVE_STATES else None}
+    run = Run.objects.create(plan=plan, state=state, **{**given, **values})
+    for position, step in enumerate(plan.document["steps"]):
+        over, here = position < done, position == done
+        StepRecord.objects.create(
+            run=run,
+            position=position,
+            name=step["name"],
+            title=step["title"],
+            kind=step["kind"],
+            critical=step["critical"],
+            state=StepState.DONE if over else _state_here(state) if here else StepState.PENDING,
+            started_at=timezone.now() if over or here else None,
+            error="Traceback, in full\nValueError: too <large>" if here and state == RunState.FAILED else "",
+        )
+    return run
+
+
+def _state_here(state: str) -> str:
+    return {RunState.FAILED: StepState.FAILED, RunState.QUEUED: StepState.PENDING}.get(state, StepState.RUNNING)  # type: ignore[call-overload]
+
+
+def a_rehearsal(plan: Plan) -> Run:
+    """A rehearsal of a plan that came back equal."""
+    rehearsal = Plan.objects.create(
+        kind=PlanKind.REHEARSAL,
+        from_level=1,
+        to_level=2,
+        options={"plan": plan.pk},
+        document={"steps": [], "rollback": []},
+        fingerprint="-",
+        created_by="ada",
+    )
+    run = Run.objects.create(plan=rehearsal, state=RunState.SUCCEEDED, active=None, started_by="ada")
+    StepRecord.objects.create(
+        run=run,
+        position=0,
+        name="rehearsal/up-and-back",
+        title="Up and back",
+        kind="assessment",
+        state=StepState.DONE,
+        result={"measured": {"mvp2/schema": {"rows": 2_000, "seconds": 4.0}}, "manifest_equal": True},
+    )
+    return run
+
+
+def journal_lines(run: Run, count: int) -> None:
+    """This many lines in the journal of a run."""
+    RunEvent.objects.bulk_create(
+        RunEvent(run=run, plan=run.plan, level=EventLevel.INFO, message=f"line {number}") for number in range(count)
+    )
+
+
+def a_checkpoint(**values: Any) -> Checkpoint:
+    """The record of a checkpoint; its file does not exist."""
+    given = {
+        "label": "Before the upgrade",
+        "level": 1,
+        "file_name": f"{Checkpoint.objects.count()}.zip",
+        "sha256": "0" * 64,
+        "size_bytes": 2048,
+        "manifest": {
+            "tables": {"kb_entries": {"rows": 7, "sha256": "abc", "columns": ["id"]}},
+            "migrations": {"knowledge": ["0001_initial"]},
+        },
+        "created_by": "ada",
+        "verified_at": timezone.now(),
+    }
+    return Checkpoint.objects.create(**{**given, **values})
+
+
+def a_failed_finding(plan: Plan) -> Finding:
+    """A check of the plan that failed."""
+    return Finding.objects.create(
+        plan=plan,
+        code="disk_space",
+        title="Disk space",
+        status="fail",
+        evidence="1 MB free, 65 MB needed.",
+        remedy="Free some space.",
+    )
