@@ -62,6 +62,7 @@ def run_enqueue(*, plan: Plan, actor: str, confirmation: str, reason: str = "") 
     _refuse_failed(plan, precheck_run(plan, steps))
     try:
         with transaction.atomic():
+            Plan.objects.filter(pk=plan.pk).update(options=plan.options)
             run = Run.objects.create(plan=plan, started_by=actor, started_at=timezone.now(), waiting_for="a worker")
             StepRecord.objects.bulk_create(
                 StepRecord(

@@ -119,8 +119,7 @@ class Command(OpsCommand):
     def do_run(self, options: dict[str, Any]) -> dict[str, Any]:
         plan = plan_get(options["plan"])
         if options["inline"]:
-            plan.options["inline"] = True
-            plan.save(update_fields=["options"])
+            plan.options["inline"] = True  # stored with the run, and only if one is made
         confirmation = self._confirmation(options, confirmation_expected(plan))
         run = run_enqueue(plan=plan, actor=options["actor"], confirmation=confirmation, reason=options["reason"])
         return self._started(run, options)
