@@ -49,6 +49,9 @@ def _staff_refusal(request: HttpRequest) -> HttpResponseBase | None:
     if not request.user.is_authenticated:
         if wants_json(request):
             return json_error("login_required", _("Log in first."), 401)
+        if request.headers.get("HX-Request"):
+            # A page that refreshes a part of itself would show the log-in page inside that part.
+            return HttpResponse(status=401, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())
     if not request.user.is_staff:
         raise PermissionDenied

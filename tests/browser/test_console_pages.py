@@ -85,6 +85,13 @@ def test_the_overview_follows_the_active_run(page: Page, live_server: LiveServer
     expect(page.locator("#active-run .badge")).to_have_text("Paused")
     expect(page.locator("#active-run progress")).to_have_attribute("value", "100")
 
+    Run.objects.update(state=RunState.RUNNING)
+    page.reload()
+    expect(page.locator("#active-run .badge")).to_have_text("Running")
+    Run.objects.update(state=RunState.SUCCEEDED, active=None)
+    expect(page.locator("#active-run")).to_have_count(0)
+    expect(page.locator("table .badge").first).to_have_text("Succeeded")
+
 
 def test_without_scripts_a_run_is_shown_paused_and_resumed(browser: Browser, live_server: LiveServer) -> None:
     a_staff_member("pause_run", "cancel_run")

@@ -98,9 +98,10 @@ def test_it_is_deleted_only_with_the_typed_confirmation(admin_client: Client, ma
 
 def test_protection_keeps_it_out_of_retention_and_the_journal_says_who(admin_client: Client, made: Checkpoint) -> None:
     assert post_json(admin_client, "checkpoint_protect", made).json()["protected"] is True
-    assert "Protected: Before the audit" in admin_client.get(
-        reverse("console:checkpoint", args=[made.pk])
-    ).content.decode()
+    assert (
+        "Protected: Before the audit"
+        in admin_client.get(reverse("console:checkpoint", args=[made.pk])).content.decode()
+    )
     assert post_json(admin_client, "checkpoint_unprotect", made).json()["protected"] is False
 
 
@@ -144,9 +145,10 @@ def test_parked_rows_are_shown_as_such_and_not_offered_for_restore(admin_client:
 
     assert "Parked rows of MVP2" in page and "Restore…" not in page
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "checkpoint_unfit")
-    assert "could not bring them back" in admin_client.get(
-        reverse("console:checkpoint_delete", args=[parked.pk])
-    ).content.decode()
+    assert (
+        "could not bring them back"
+        in admin_client.get(reverse("console:checkpoint_delete", args=[parked.pk])).content.decode()
+    )
 
 
 def test_empty_lists_say_what_to_do(admin_client: Client) -> None:

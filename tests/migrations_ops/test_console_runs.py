@@ -229,3 +229,17 @@ def test_the_journal_cannot_be_changed_in_the_admin(admin_client: Client, admin_
             assert admin_client.post(reverse(f"admin:migrations_ops_{model}_delete", args=[key])).status_code == 403
     run.refresh_from_db()
     assert run.started_by == "ada"
+
+
+def test_a_page_that_refreshes_itself_is_sent_to_the_log_in_when_the_session_is_over(client: Client) -> None:
+    response = client.get(reverse("console:run_live", args=[a_run().pk]), headers={"HX-Request": "true"})
+
+    assert (response.status_code, response["HX-Refresh"]) == (401, "true")
+
+
+def test_the_overview_reloads_itself_when_the_active_run_is_over(admin_client: Client) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "active-run"}
+
+    assert admin_client.get(reverse("console:home"), headers=headers)["HX-Refresh"] == "true"
+    a_run()
+    assert "HX-Refresh" not in admin_client.get(reverse("console:home"), headers=headers)

@@ -28,6 +28,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """Where the site is, what runs, what comes next."""
     level = site_level()
     active = Run.objects.filter(active=True).select_related("plan").first()
+    if active is None and request.headers.get("HX-Target") == "active-run":
+        return HttpResponse(headers={"HX-Refresh": "true"})  # the run is over: level and figures changed with it
     latest = Run.objects.select_related("plan")[:6]
     checkpoints = Checkpoint.objects.exclude(state=CheckpointState.DELETED)[:5]
     context = {
