@@ -13,6 +13,8 @@ from migrations_ops.models import PlanKind, Run, RunState, StepRecord
 from migrations_ops.steps.base import Step
 
 PROBE_ROWS = 2_000
+#: Many times the rows that were measured; beyond it their rate says nothing.
+SCALE_MAX = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,25 @@ def _estimate(step: Step, probe: float) -> StepEstimate:
     for source, measured in (("rehearsal", rehearsed(step.name)), ("earlier run", ran(step.name))):
         if measured:
             rows, seconds = measured
-            scale = units / rows if units and rows else 1.0
-            return StepEstimate(step=step.name, units=units, seconds=seconds * scale, source=source)
+            return StepEstimate(
+                step=step.name, units=units, seconds=_scaled(units, rows, seconds, probe), source=source
+            )
     if units is None:
         return StepEstimate(step=step.name, units=None, seconds=None, source="not measured: rehearse")
     source = "write probe of this database; rehearse to measure"
     return StepEstimate(step=step.name, units=units, seconds=units / probe, source=source)
+
+
+def _scaled(units: int | None, rows: int, seconds: float, probe: float) -> float:
+    """Seconds for `units` by a measurement of `rows`.
+
+    What was measured on few rows is mostly the cost of starting; the rest then goes by the probe.
+    """
+    if not units or not rows:
+        return seconds
+    if units <= rows * SCALE_MAX:
+        return seconds * units / rows
+    return seconds + (units - rows) / probe
 
 
 def rehearsed(step_name: str) -> tuple[int, float] | None:
