@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.models import Plugin, Setting
 from knowledge.search import index_check, index_rebuild
 from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
@@ -33,12 +35,23 @@ def search_index_rebuilt() -> None:
     index_rebuild()
 
 
+def settings_and_plugins(using: str) -> dict[str, Any]:
+    """What staff have set, for the manifest of a checkpoint."""
+    plugins = Plugin.objects.using(using).values_list("name", "enabled", "configuration")
+    return {
+        "settings": dict(Setting.objects.using(using).values_list("key", "value")),
+        "plugins": {name: {"enabled": enabled, "configuration": values} for name, enabled, values in plugins},
+    }
+
+
 PHASE = Phase(
     level=1,
     title=_("Knowledge base"),
     summary=_("Entries, tags, error codes, search, feedback, import and export."),
     app_label="knowledge",
+    describe=settings_and_plugins,
     state_models=frozenset({"Plugin"}),
+    private_models=frozenset({"ApiToken"}),
     opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
     nav=(NavLink(title=_("Browse"), url_name="browse"),),
     checks=(search_index_checked,),

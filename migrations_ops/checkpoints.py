@@ -113,7 +113,7 @@ def archive_record(
     if existing := Checkpoint.objects.filter(pk=checkpoint_id).first():
         return existing
     path = Path(settings.OPS_CHECKPOINT_DIR) / f"{checkpoint_id}.zip"
-    header = {**manifest_header(fields["level"]), "accounts": accounts_referenced(using)}
+    header = {**manifest_header(fields["level"], using), "accounts": accounts_referenced(using)}
     file = archive.archive_write(path, tables=tables, using=using, header=header, heartbeat=heartbeat)
     return Checkpoint.objects.create(
         pk=checkpoint_id,
@@ -125,14 +125,14 @@ def archive_record(
     )
 
 
-def manifest_header(level: int) -> archive.Manifest:
+def manifest_header(level: int, using: str) -> archive.Manifest:
     """What a manifest says besides the tables: moment, level, database, migrations applied."""
     return {
         "created_at": timezone.now(),
         "level": level,
         "database": connection.vendor,
         "migrations": {phase.app_label: migrations_applied(phase.app_label) for phase in phases_open(level)},
-        **{name: value for phase in phases_open(level) for name, value in phase.describe().items()},
+        **{name: value for phase in phases_open(level) for name, value in phase.describe(using).items()},
     }
 
 

@@ -57,20 +57,23 @@ class Phase:
     risks: tuple[Callable[[], Iterable[Risk]], ...] = ()
     #: Models whose rows are computed from others: left out of checkpoints, made again by `after_restore`.
     derived_models: frozenset[str] = frozenset()
+    #: Models with secrets: in no checkpoint and untouched by a restore, so that nothing revoked comes back.
+    private_models: frozenset[str] = frozenset()
     #: Models whose rows a move itself writes (plugins switched on and off again): a rollback leaves
     #: them switched off and not as if they had never been.
     state_models: frozenset[str] = frozenset()
     after_restore: tuple[Callable[[], None], ...] = ()
-    #: Facts for the manifest of a checkpoint, by name: settings, plugins.
-    describe: Callable[[], dict[str, Any]] = dict
+    #: Facts for the manifest of a checkpoint, by name, read through the connection of this alias.
+    describe: Callable[[str], dict[str, Any]] = lambda using: {}
 
     def models(self) -> list[type[Model]]:
-        """The phase's models with a table of their own, derived ones left out, parents first."""
+        """The phase's models whose rows a checkpoint holds, parents first."""
         config = apps.get_app_config(self.app_label)
+        left_out = self.derived_models | self.private_models
         return [
             model
             for model in config.get_models(include_auto_created=True)
-            if model._meta.managed and not model._meta.proxy and model.__name__ not in self.derived_models
+            if model._meta.managed and not model._meta.proxy and model.__name__ not in left_out
         ]
 
 

@@ -45,8 +45,12 @@ def migrations_applied(app_label: str) -> list[str]:
 
 
 def migration_apply(app_label: str, name: str) -> None:
-    """Apply one migration and what it needs; nothing happens when it is applied already."""
-    _migrate_to(app_label, name)
+    """Apply one migration and what it needs; nothing happens when it is applied already.
+
+    Django takes an applied migration as a target to go back to, and would undo every later one.
+    """
+    if name not in migrations_applied(app_label):
+        _migrate_to(app_label, name)
 
 
 def migration_unapply(app_label: str, name: str) -> None:

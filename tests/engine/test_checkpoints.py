@@ -129,6 +129,33 @@ def test_an_archive_holds_no_password(closed_site: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_a_manifest_says_what_was_set_and_what_was_switched_on() -> None:
+    Setting.objects.create(key="home.greeting", value="hello")
+    run_up()
+
+    manifest = made().manifest
+
+    assert manifest["level"] == 2 and manifest["migrations"]["analytics"] == ["0001_initial"]
+    assert manifest["settings"] == {"home.greeting": "hello"}
+    assert manifest["plugins"]["analytics"]["enabled"] is True
+    assert manifest["tables"]["kb_settings"]["rows"] == 1 and len(manifest["tables"]["kb_settings"]["sha256"]) == 64
+
+
+def test_api_tokens_are_in_no_archive_and_a_restore_leaves_them_alone() -> None:
+    from knowledge.models import ApiToken
+
+    user = get_user_model().objects.create_user("ada")
+    revoked = ApiToken.objects.create(name="old", digest="a" * 64, user=user)
+    checkpoint = made()
+    revoked.delete()
+    ApiToken.objects.create(name="new", digest="b" * 64, user=user)
+
+    assert restore(checkpoint).state == RunState.SUCCEEDED
+
+    assert "kb_api_tokens" not in checkpoint.manifest["tables"]
+    assert [token.name for token in ApiToken.objects.all()] == ["new"]
+
+
 def flip(path: Path, at: int) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 0xFF
