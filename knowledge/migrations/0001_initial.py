@@ -11,7 +11,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,246 +19,495 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ErrorCode',
+            name="ErrorCode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=32, unique=True, verbose_name='code')),
-                ('kind', models.CharField(db_index=True, max_length=32, verbose_name='kind')),
-                ('meaning', models.CharField(blank=True, max_length=500, verbose_name='meaning')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=32, unique=True, verbose_name="code")),
+                ("kind", models.CharField(db_index=True, max_length=32, verbose_name="kind")),
+                ("meaning", models.CharField(blank=True, max_length=500, verbose_name="meaning")),
             ],
             options={
-                'verbose_name': 'error code',
-                'verbose_name_plural': 'error codes',
-                'db_table': 'kb_error_codes',
-                'ordering': ['code'],
+                "verbose_name": "error code",
+                "verbose_name_plural": "error codes",
+                "db_table": "kb_error_codes",
+                "ordering": ["code"],
             },
         ),
         migrations.CreateModel(
-            name='Plugin',
+            name="Plugin",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=64, unique=True, verbose_name='name')),
-                ('title', models.CharField(max_length=120, verbose_name='title')),
-                ('phase_level', models.PositiveSmallIntegerField(verbose_name='level')),
-                ('enabled', models.BooleanField(default=False, verbose_name='enabled')),
-                ('configuration', models.JSONField(blank=True, default=dict, verbose_name='configuration')),
-                ('health', models.CharField(choices=[('unknown', 'Not checked yet'), ('ok', 'Healthy'), ('warn', 'Needs a look'), ('fail', 'Failing')], default='unknown', max_length=16, verbose_name='health')),
-                ('health_message', models.CharField(blank=True, max_length=500, verbose_name='health message')),
-                ('health_checked_at', models.DateTimeField(blank=True, null=True, verbose_name='health checked')),
-                ('metrics', models.JSONField(blank=True, default=dict, verbose_name='metrics')),
-                ('run_count', models.PositiveIntegerField(default=0, verbose_name='runs')),
-                ('error_count', models.PositiveIntegerField(default=0, verbose_name='errors')),
-                ('last_run_at', models.DateTimeField(blank=True, null=True, verbose_name='last run')),
-                ('last_error', models.TextField(blank=True, verbose_name='last error')),
-                ('changed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='changed')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=64, unique=True, verbose_name="name")),
+                ("title", models.CharField(max_length=120, verbose_name="title")),
+                ("phase_level", models.PositiveSmallIntegerField(verbose_name="level")),
+                ("enabled", models.BooleanField(default=False, verbose_name="enabled")),
+                ("configuration", models.JSONField(blank=True, default=dict, verbose_name="configuration")),
+                (
+                    "health",
+                    models.CharField(
+                        choices=[
+                            ("unknown", "Not checked yet"),
+                            ("ok", "Healthy"),
+                            ("warn", "Needs a look"),
+                            ("fail", "Failing"),
+                        ],
+                        default="unknown",
+                        max_length=16,
+                        verbose_name="health",
+                    ),
+                ),
+                ("health_message", models.CharField(blank=True, max_length=500, verbose_name="health message")),
+                ("health_checked_at", models.DateTimeField(blank=True, null=True, verbose_name="health checked")),
+                ("metrics", models.JSONField(blank=True, default=dict, verbose_name="metrics")),
+                ("run_count", models.PositiveIntegerField(default=0, verbose_name="runs")),
+                ("error_count", models.PositiveIntegerField(default=0, verbose_name="errors")),
+                ("last_run_at", models.DateTimeField(blank=True, null=True, verbose_name="last run")),
+                ("last_error", models.TextField(blank=True, verbose_name="last error")),
+                ("changed_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="changed")),
             ],
             options={
-                'verbose_name': 'plugin',
-                'verbose_name_plural': 'plugins',
-                'db_table': 'kb_plugins',
-                'ordering': ['phase_level', 'name'],
+                "verbose_name": "plugin",
+                "verbose_name_plural": "plugins",
+                "db_table": "kb_plugins",
+                "ordering": ["phase_level", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Tag',
+            name="Tag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64, unique=True, verbose_name='name')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=64, unique=True, verbose_name="name")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
             ],
             options={
-                'verbose_name': 'tag',
-                'verbose_name_plural': 'tags',
-                'db_table': 'kb_tags',
-                'ordering': ['name'],
+                "verbose_name": "tag",
+                "verbose_name_plural": "tags",
+                "db_table": "kb_tags",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('title', models.CharField(max_length=255, validators=[django.core.validators.MinLengthValidator(3)], verbose_name='title')),
-                ('problem', models.TextField(help_text='What the person sees: the symptom and the message lines. Markdown.', validators=[django.core.validators.MinLengthValidator(10), django.core.validators.MaxLengthValidator(5000)], verbose_name='problem')),
-                ('solution', models.TextField(help_text='Causes, diagnosis, fix, prevention. Markdown.', validators=[django.core.validators.MinLengthValidator(10), django.core.validators.MaxLengthValidator(10000)], verbose_name='solution')),
-                ('problem_html', models.TextField(default='', editable=False)),
-                ('solution_html', models.TextField(default='', editable=False)),
-                ('category', models.CharField(choices=[('JCL', 'JCL'), ('VSAM', 'VSAM'), ('DB2', 'DB2'), ('Batch', 'Batch'), ('CICS', 'CICS'), ('IMS', 'IMS'), ('MQ', 'MQ'), ('COBOL', 'COBOL'), ('System', 'System'), ('Functional', 'Functional'), ('Other', 'Other')], db_index=True, max_length=16, verbose_name='category')),
-                ('severity', models.CharField(choices=[('critical', 'Critical'), ('high', 'High'), ('medium', 'Medium'), ('low', 'Low')], default='medium', max_length=16, verbose_name='severity')),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('published', 'Published'), ('archived', 'Archived')], db_index=True, default='draft', max_length=16, verbose_name='status')),
-                ('origin', models.CharField(choices=[('manual', 'Written here'), ('starter', 'Starter knowledge base'), ('import', 'Imported')], default='manual', max_length=16, verbose_name='origin')),
-                ('usage_count', models.PositiveIntegerField(default=0, verbose_name='views')),
-                ('success_count', models.PositiveIntegerField(default=0, verbose_name='worked')),
-                ('failure_count', models.PositiveIntegerField(default=0, verbose_name='did not work')),
-                ('last_used_at', models.DateTimeField(blank=True, null=True, verbose_name='last used')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='updated')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='created by')),
-                ('updated_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='updated by')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "title",
+                    models.CharField(
+                        max_length=255, validators=[django.core.validators.MinLengthValidator(3)], verbose_name="title"
+                    ),
+                ),
+                (
+                    "problem",
+                    models.TextField(
+                        help_text="What the person sees: the symptom and the message lines. Markdown.",
+                        validators=[
+                            django.core.validators.MinLengthValidator(10),
+                            django.core.validators.MaxLengthValidator(5000),
+                        ],
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "solution",
+                    models.TextField(
+                        help_text="Causes, diagnosis, fix, prevention. Markdown.",
+                        validators=[
+                            django.core.validators.MinLengthValidator(10),
+                            django.core.validators.MaxLengthValidator(10000),
+                        ],
+                        verbose_name="solution",
+                    ),
+                ),
+                ("problem_html", models.TextField(default="", editable=False)),
+                ("solution_html", models.TextField(default="", editable=False)),
+                (
+                    "category",
+                    models.CharField(
+                        choices=[
+                            ("JCL", "JCL"),
+                            ("VSAM", "VSAM"),
+                            ("DB2", "DB2"),
+                            ("Batch", "Batch"),
+                            ("CICS", "CICS"),
+                            ("IMS", "IMS"),
+                            ("MQ", "MQ"),
+                            ("COBOL", "COBOL"),
+                            ("System", "System"),
+                            ("Functional", "Functional"),
+                            ("Other", "Other"),
+                        ],
+                        db_index=True,
+                        max_length=16,
+                        verbose_name="category",
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("critical", "Critical"), ("high", "High"), ("medium", "Medium"), ("low", "Low")],
+                        default="medium",
+                        max_length=16,
+                        verbose_name="severity",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("published", "Published"), ("archived", "Archived")],
+                        db_index=True,
+                        default="draft",
+                        max_length=16,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("manual", "Written here"),
+                            ("starter", "Starter knowledge base"),
+                            ("import", "Imported"),
+                        ],
+                        default="manual",
+                        max_length=16,
+                        verbose_name="origin",
+                    ),
+                ),
+                ("usage_count", models.PositiveIntegerField(default=0, verbose_name="views")),
+                ("success_count", models.PositiveIntegerField(default=0, verbose_name="worked")),
+                ("failure_count", models.PositiveIntegerField(default=0, verbose_name="did not work")),
+                ("last_used_at", models.DateTimeField(blank=True, null=True, verbose_name="last used")),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="updated"),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="created by",
+                    ),
+                ),
+                (
+                    "updated_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="updated by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'entry',
-                'verbose_name_plural': 'entries',
-                'db_table': 'kb_entries',
-                'ordering': ['-updated_at', 'id'],
-                'permissions': [('publish_entry', 'Can publish and archive entries')],
+                "verbose_name": "entry",
+                "verbose_name_plural": "entries",
+                "db_table": "kb_entries",
+                "ordering": ["-updated_at", "id"],
+                "permissions": [("publish_entry", "Can publish and archive entries")],
             },
         ),
         migrations.CreateModel(
-            name='EntryCode',
+            name="EntryCode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='knowledge.entry')),
-                ('error_code', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='knowledge.errorcode')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                ("entry", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="knowledge.entry")),
+                (
+                    "error_code",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="knowledge.errorcode"),
+                ),
             ],
             options={
-                'db_table': 'kb_entry_codes',
-                'ordering': ['position', 'id'],
+                "db_table": "kb_entry_codes",
+                "ordering": ["position", "id"],
             },
         ),
         migrations.AddField(
-            model_name='entry',
-            name='codes',
-            field=models.ManyToManyField(related_name='entries', through='knowledge.EntryCode', to='knowledge.errorcode', verbose_name='codes'),
+            model_name="entry",
+            name="codes",
+            field=models.ManyToManyField(
+                related_name="entries", through="knowledge.EntryCode", to="knowledge.errorcode", verbose_name="codes"
+            ),
         ),
         migrations.CreateModel(
-            name='CodeAlias',
+            name="CodeAlias",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('alias', models.CharField(max_length=100, unique=True, verbose_name='alias')),
-                ('error_code', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='knowledge.errorcode', verbose_name='code')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("alias", models.CharField(max_length=100, unique=True, verbose_name="alias")),
+                (
+                    "error_code",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="aliases",
+                        to="knowledge.errorcode",
+                        verbose_name="code",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'code alias',
-                'verbose_name_plural': 'code aliases',
-                'db_table': 'kb_code_aliases',
-                'ordering': ['alias'],
+                "verbose_name": "code alias",
+                "verbose_name_plural": "code aliases",
+                "db_table": "kb_code_aliases",
+                "ordering": ["alias"],
             },
         ),
         migrations.CreateModel(
-            name='Feedback',
+            name="Feedback",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('worked', models.BooleanField(verbose_name='worked')),
-                ('rating', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(5)], verbose_name='rating')),
-                ('comment', models.TextField(blank=True, validators=[django.core.validators.MaxLengthValidator(2000)], verbose_name='comment')),
-                ('voter', models.CharField(max_length=80)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='feedback', to='knowledge.entry', verbose_name='entry')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("worked", models.BooleanField(verbose_name="worked")),
+                (
+                    "rating",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(5),
+                        ],
+                        verbose_name="rating",
+                    ),
+                ),
+                (
+                    "comment",
+                    models.TextField(
+                        blank=True, validators=[django.core.validators.MaxLengthValidator(2000)], verbose_name="comment"
+                    ),
+                ),
+                ("voter", models.CharField(max_length=80)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="feedback",
+                        to="knowledge.entry",
+                        verbose_name="entry",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'feedback',
-                'verbose_name_plural': 'feedback',
-                'db_table': 'kb_feedback',
-                'ordering': ['-created_at', '-id'],
+                "verbose_name": "feedback",
+                "verbose_name_plural": "feedback",
+                "db_table": "kb_feedback",
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='SearchQuery',
+            name="SearchQuery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('query', models.CharField(blank=True, max_length=500, verbose_name='query')),
-                ('normalized', models.CharField(blank=True, db_index=True, max_length=500)),
-                ('filters', models.JSONField(blank=True, default=dict, verbose_name='filters')),
-                ('result_count', models.PositiveIntegerField(default=0, verbose_name='results')),
-                ('elapsed_ms', models.FloatField(default=0.0, verbose_name='time (ms)')),
-                ('searcher', models.CharField(blank=True, max_length=80)),
-                ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='at')),
-                ('opened_entry', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='knowledge.entry', verbose_name='opened entry')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("query", models.CharField(blank=True, max_length=500, verbose_name="query")),
+                ("normalized", models.CharField(blank=True, db_index=True, max_length=500)),
+                ("filters", models.JSONField(blank=True, default=dict, verbose_name="filters")),
+                ("result_count", models.PositiveIntegerField(default=0, verbose_name="results")),
+                ("elapsed_ms", models.FloatField(default=0.0, verbose_name="time (ms)")),
+                ("searcher", models.CharField(blank=True, max_length=80)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="at"),
+                ),
+                (
+                    "opened_entry",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="knowledge.entry",
+                        verbose_name="opened entry",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'search',
-                'verbose_name_plural': 'search history',
-                'db_table': 'search_history',
-                'ordering': ['-id'],
+                "verbose_name": "search",
+                "verbose_name_plural": "search history",
+                "db_table": "search_history",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Setting',
+            name="Setting",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=100, unique=True, verbose_name='key')),
-                ('value', models.JSONField(verbose_name='value')),
-                ('description', models.CharField(blank=True, max_length=300, verbose_name='description')),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='updated')),
-                ('updated_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='updated by')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=100, unique=True, verbose_name="key")),
+                ("value", models.JSONField(verbose_name="value")),
+                ("description", models.CharField(blank=True, max_length=300, verbose_name="description")),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="updated"),
+                ),
+                (
+                    "updated_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="updated by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'setting',
-                'verbose_name_plural': 'settings',
-                'db_table': 'kb_settings',
-                'ordering': ['key'],
+                "verbose_name": "setting",
+                "verbose_name_plural": "settings",
+                "db_table": "kb_settings",
+                "ordering": ["key"],
             },
         ),
         migrations.CreateModel(
-            name='EntryTag',
+            name="EntryTag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='knowledge.entry')),
-                ('tag', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='knowledge.tag')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("entry", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="knowledge.entry")),
+                ("tag", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="knowledge.tag")),
             ],
             options={
-                'db_table': 'kb_entry_tags',
+                "db_table": "kb_entry_tags",
             },
         ),
         migrations.AddField(
-            model_name='entry',
-            name='tags',
-            field=models.ManyToManyField(related_name='entries', through='knowledge.EntryTag', to='knowledge.tag', verbose_name='tags'),
+            model_name="entry",
+            name="tags",
+            field=models.ManyToManyField(
+                related_name="entries", through="knowledge.EntryTag", to="knowledge.tag", verbose_name="tags"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entrycode',
-            constraint=models.UniqueConstraint(fields=('entry', 'error_code'), name='kb_entry_codes_once'),
+            model_name="entrycode",
+            constraint=models.UniqueConstraint(fields=("entry", "error_code"), name="kb_entry_codes_once"),
         ),
         migrations.AddConstraint(
-            model_name='feedback',
-            constraint=models.UniqueConstraint(fields=('entry', 'voter'), name='kb_feedback_one_vote'),
+            model_name="feedback",
+            constraint=models.UniqueConstraint(fields=("entry", "voter"), name="kb_feedback_one_vote"),
         ),
         migrations.AddConstraint(
-            model_name='feedback',
-            constraint=models.CheckConstraint(condition=models.Q(('rating__isnull', True), ('rating__range', (1, 5)), _connector='OR'), name='kb_feedback_rating'),
+            model_name="feedback",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("rating__isnull", True), ("rating__range", (1, 5)), _connector="OR"),
+                name="kb_feedback_rating",
+            ),
         ),
         migrations.AddIndex(
-            model_name='searchquery',
-            index=models.Index(fields=['searcher', '-created_at'], name='search_history_searcher'),
+            model_name="searchquery",
+            index=models.Index(fields=["searcher", "-created_at"], name="search_history_searcher"),
         ),
         migrations.AddConstraint(
-            model_name='entrytag',
-            constraint=models.UniqueConstraint(fields=('entry', 'tag'), name='kb_entry_tags_once'),
+            model_name="entrytag",
+            constraint=models.UniqueConstraint(fields=("entry", "tag"), name="kb_entry_tags_once"),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['status', '-updated_at'], name='kb_entries_recent'),
+            model_name="entry",
+            index=models.Index(fields=["status", "-updated_at"], name="kb_entries_recent"),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['status', '-usage_count'], name='kb_entries_most_used'),
+            model_name="entry",
+            index=models.Index(fields=["status", "-usage_count"], name="kb_entries_most_used"),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.text.Length(models.F('title')), 3), django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length(models.F('title')), 255)), name='kb_entries_title_length'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    django.db.models.lookups.GreaterThanOrEqual(
+                        django.db.models.functions.text.Length(models.F("title")), 3
+                    ),
+                    django.db.models.lookups.LessThanOrEqual(
+                        django.db.models.functions.text.Length(models.F("title")), 255
+                    ),
+                ),
+                name="kb_entries_title_length",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.text.Length(models.F('problem')), 10), django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length(models.F('problem')), 5000)), name='kb_entries_problem_length'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    django.db.models.lookups.GreaterThanOrEqual(
+                        django.db.models.functions.text.Length(models.F("problem")), 10
+                    ),
+                    django.db.models.lookups.LessThanOrEqual(
+                        django.db.models.functions.text.Length(models.F("problem")), 5000
+                    ),
+                ),
+                name="kb_entries_problem_length",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.text.Length(models.F('solution')), 10), django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length(models.F('solution')), 10000)), name='kb_entries_solution_length'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    django.db.models.lookups.GreaterThanOrEqual(
+                        django.db.models.functions.text.Length(models.F("solution")), 10
+                    ),
+                    django.db.models.lookups.LessThanOrEqual(
+                        django.db.models.functions.text.Length(models.F("solution")), 10000
+                    ),
+                ),
+                name="kb_entries_solution_length",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('category__in', ['JCL', 'VSAM', 'DB2', 'Batch', 'CICS', 'IMS', 'MQ', 'COBOL', 'System', 'Functional', 'Other'])), name='kb_entries_category'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "category__in",
+                        ["JCL", "VSAM", "DB2", "Batch", "CICS", "IMS", "MQ", "COBOL", "System", "Functional", "Other"],
+                    )
+                ),
+                name="kb_entries_category",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('severity__in', ['critical', 'high', 'medium', 'low'])), name='kb_entries_severity'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("severity__in", ["critical", "high", "medium", "low"])), name="kb_entries_severity"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'published', 'archived'])), name='kb_entries_status'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["draft", "published", "archived"])), name="kb_entries_status"
+            ),
         ),
     ]
