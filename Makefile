@@ -8,7 +8,7 @@ help:            ## Show what there is to make.
 run: .venv/site  ## Start the site: web and worker, on http://127.0.0.1:8000 (KB_BIND changes that).
 	@.venv/bin/python -m kbsite.serve
 
-test: lint       ## Everything: lint, types, contracts, tests on SQLite, on PostgreSQL, in a browser.
+test: .venv/test ## Everything: lint, types, contracts, tests on SQLite, on PostgreSQL, in a browser.
 	@tools/test
 
 lint: .venv/test ## The checks alone: style, types, import contracts, templates, migrations, deployment.
