@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 from migrations_ops.checkpoints import checkpoint_events, checkpoint_fit, checkpoint_path
 from migrations_ops.console.present.badges import Badge, checkpoint_badge
+from migrations_ops.console.present.journal import line_context
 from migrations_ops.console.present.quantities import age_text, count_text, size_text
-from migrations_ops.console.present.runs import line_context
 from migrations_ops.errors import CheckpointUnfitError
 from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState
 

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from migrations_ops.console.access import permitted
 from migrations_ops.console.present.badges import kind_label, overall_risk_badge, risk_badge
+from migrations_ops.console.present.journal import finding_context, line_context
 from migrations_ops.console.present.quantities import age_text, count_text, duration_text
-from migrations_ops.console.present.runs import finding_context, line_context, run_row
+from migrations_ops.console.present.runs import run_row
 from migrations_ops.errors import OpsError
 from migrations_ops.gate import site_level
 from migrations_ops.models import FindingStatus, Plan, PlanKind, Run, RunState

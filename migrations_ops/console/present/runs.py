@@ -13,24 +13,19 @@ from django.utils.translation import gettext as _
 
 from migrations_ops import queue
 from migrations_ops.console.present.badges import (
-    EVENT_TONES,
     Badge,
-    finding_badge,
     kind_label,
     run_badge,
     step_badge,
     step_marker,
 )
+from migrations_ops.console.present.journal import findings_context, journal_context
 from migrations_ops.console.present.quantities import age_text, between_text, count_text, duration_text, rate_text
 from migrations_ops.gate import site_level
 from migrations_ops.models import (
     Direction,
-    EventLevel,
-    Finding,
-    FindingStatus,
     PlanKind,
     Run,
-    RunEvent,
     RunState,
     StepState,
 )
@@ -42,8 +37,6 @@ from migrations_ops.steps.base import StepKind
 MOVING = {RunState.QUEUED, RunState.RUNNING, RunState.PAUSING, RunState.ROLLING_BACK}
 #: A worker that has been silent for this long is shown as such; its lease is a little longer.
 SILENT = timedelta(seconds=20)
-#: Journal lines on the run's own page; all of them are on the journal page.
-LINES_SHOWN = 40
 ROWS_FOR_RATE = 100
 
 RUN_TONE_OF_BAR = {RunState.FAILED: "fail", RunState.SUCCEEDED: "ok", RunState.PAUSED: "warn", RunState.PAUSING: "warn"}
@@ -215,49 +208,6 @@ def worker_context(run: Run, moving: bool) -> dict[str, Any]:
     }
 
 
-def journal_context(run: Run) -> dict[str, Any]:
-    """The newest lines of the journal, oldest first, and how many came before them."""
-    newest = list(run.events.order_by("-id")[: LINES_SHOWN + 1])
-    return {
-        "lines": [line_context(event) for event in reversed(newest[:LINES_SHOWN])],
-        "lines_before": len(newest) > LINES_SHOWN,
-    }
-
-
-def line_context(event: RunEvent) -> dict[str, Any]:
-    """One journal line."""
-    return {
-        "at": timezone.localtime(event.created_at),
-        "tone": EVENT_TONES[EventLevel(event.level)],
-        "level": event.get_level_display() if event.level != EventLevel.INFO else "",
-        "message": event.message,
-        "step": event.step,
-        "actor": event.actor,
-        "reason": event.reason,
-    }
-
-
-def findings_context(run: Run) -> dict[str, Any]:
-    """The checks that the run repeated: those that need a look, and how many passed."""
-    findings = list(run.findings.all())
-    return {
-        "findings_open": [finding_context(found) for found in findings if found.status != FindingStatus.PASS],
-        "findings_passed": sum(found.status == FindingStatus.PASS for found in findings),
-    }
-
-
-def finding_context(found: Finding) -> dict[str, Any]:
-    """One check with its badge."""
-    return {
-        "badge": finding_badge(found.status),
-        "title": found.title,
-        "code": found.code,
-        "evidence": found.evidence,
-        "remedy": found.remedy,
-        "status": found.status,
-    }
-
-
 def opened_context(run: Run, user: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
     """Links to what a finished upgrade has opened for this person; empty while it is closed."""
     plan = run.plan
@@ -271,30 +221,6 @@ def opened_context(run: Run, user: AbstractBaseUser | AnonymousUser) -> dict[str
 def has_perm(user: AbstractBaseUser | AnonymousUser, permission: str) -> bool:
     """Whether a person has a permission of any app."""
     return isinstance(user, (PermissionsMixin, AnonymousUser)) and user.has_perm(permission)
-
-
-def rehearsal_context(run: Run) -> dict[str, Any]:
-    """What a rehearsal has proven: times of each step, and whether every row came back equal."""
-    facts: dict[str, Any] = {}
-    for result in run.steps.order_by("position").values_list("result", flat=True):
-        facts |= result
-    measured = facts.get("measured") or {}
-    longest = max((line["seconds"] for line in measured.values()), default=0) or 1
-    return {
-        "rehearsed_plan": run.plan.options.get("plan"),
-        "manifest_equal": facts.get("manifest_equal"),
-        "measured_total": duration_text(sum(line["seconds"] for line in measured.values())) if measured else "",
-        "measured": [
-            {
-                "step": step,
-                "rows": count_text(line["rows"]) if line["rows"] else "",
-                "seconds": duration_text(line["seconds"]),
-                "share": round(100 * line["seconds"] / longest, 1),
-                "rate": rate_text(line["rows"] / line["seconds"] if line["seconds"] and line["rows"] > 1 else None),
-            }
-            for step, line in measured.items()
-        ],
-    }
 
 
 def state_counts() -> dict[str, int]:

@@ -11,14 +11,9 @@ from django.views.decorators.http import require_safe
 
 from migrations_ops.console.access import console_page, permitted
 from migrations_ops.console.answers import actions_allowed, page_of, query_without_page, run_report_for
-from migrations_ops.console.present.runs import (
-    line_context,
-    opened_context,
-    rehearsal_context,
-    run_context,
-    run_row,
-    state_counts,
-)
+from migrations_ops.console.present.journal import line_context
+from migrations_ops.console.present.rehearsals import rehearsal_context
+from migrations_ops.console.present.runs import opened_context, run_context, run_row, state_counts
 from migrations_ops.console.views.actions import buttons
 from migrations_ops.models import PlanKind, Run, RunState
 from migrations_ops.runs import run_get
