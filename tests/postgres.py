@@ -31,6 +31,8 @@ from psycopg import sql
 URL_VARIABLE = "KB_TEST_POSTGRES_URL"
 START_TIMEOUT_SECONDS = 30
 PR_SET_PDEATHSIG = 1
+#: A folder younger than this may belong to a server that is just starting.
+LEFTOVER_SECONDS = 600
 FOLDER_PREFIX = "kb-postgres-"
 
 #: Speed over safety: the data is thrown away with the folder.
@@ -138,9 +140,9 @@ def _start(programs: Path) -> str:
 def _remove_leftovers() -> None:
     """Remove the folders of servers whose test run was killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
-        with contextlib.suppress(OSError, ValueError):
-            pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
-            if not Path(f"/proc/{pid}").exists():
+        with contextlib.suppress(FileNotFoundError):
+            old = time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS
+            if old and not (folder / "data" / "postmaster.pid").exists():  # a server that runs has one
                 shutil.rmtree(folder, ignore_errors=True)
 
 
