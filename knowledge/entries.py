@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from knowledge.codes import Code, code_given, codes_find
-from knowledge.errors import EntryGoneError, EntryInvalidError, StaleEntryError
+from knowledge.errors import EntryGoneError, EntryInvalidError, RevisionGoneError, StaleEntryError
+from knowledge.history import RESTORED, revision_keep, revision_save
 from knowledge.labels import TAG_CHARS, codes_by_entry, entry_codes_set, entry_tags_set, tag_names
 from knowledge.markdown import markdown_html
-from knowledge.models import Entry, EntryOrigin, EntryStatus, Severity
+from knowledge.models import Entry, EntryOrigin, EntryRevision, EntryStatus, Severity
 from knowledge.search.index import BATCH_ROWS, index_rank_refresh, index_update
 from knowledge.text import storable, text_block, text_line
 
@@ -65,12 +66,14 @@ def entry_create(
     with transaction.atomic():
         entry.save(force_insert=True)
         _labels_written(entry, *labels)
+        revision_save(entry=entry, author=author)
     return entry
 
 
-def entry_update(*, entry: Entry, expected_version: int, author: User | None, **fields: Any) -> Entry:
+def entry_update(*, entry: Entry, expected_version: int, author: User | None, note: str = "", **fields: Any) -> Entry:
     """The entry with these fields changed: any of title, problem, solution, category, severity, status,
-    tags, codes. Tags and codes that are not given stay.
+    tags, codes. Tags and codes that are not given stay. The history keeps both versions; `note` says there
+    what changed.
 
     Raises EntryInvalidError, StaleEntryError when another edit came first, EntryGoneError.
     """
@@ -79,6 +82,7 @@ def entry_update(*, entry: Entry, expected_version: int, author: User | None, **
         raise TypeError(f"entry_update takes no {', '.join(sorted(unknown))}")
     with transaction.atomic():
         fresh = _entry_locked(entry.pk, expected_version)
+        revision_keep(entry=fresh)
         for name in _PLAIN_FIELDS:
             if name in fields:
                 setattr(fresh, name, _cleaned(name, fields[name]))
@@ -88,7 +92,21 @@ def entry_update(*, entry: Entry, expected_version: int, author: User | None, **
         _rendered(fresh)
         _versioned_save(fresh, expected_version, author)
         _labels_written(fresh, *labels)
+        revision_save(entry=fresh, author=author, note=text_line(note))
     return Entry.objects.get(pk=entry.pk)
+
+
+def entry_restore(*, entry: Entry, version: int, expected_version: int, author: User | None) -> Entry:
+    """The entry as it was in that version, which becomes its newest one; only its status stays.
+
+    Raises RevisionGoneError, and what entry_update raises.
+    """
+    revision = EntryRevision.objects.filter(entry=entry.pk, version=version).first()
+    if revision is None:
+        raise RevisionGoneError(version=version, entry=entry.pk)
+    fields = {name: getattr(revision, name) for name in RESTORED}
+    note = _("Version %(version)d restored") % {"version": version}
+    return entry_update(entry=entry, expected_version=expected_version, author=author, note=note, **fields)
 
 
 def entry_publish(*, entry: Entry, author: User | None) -> Entry:
@@ -184,11 +202,12 @@ def _labels_written(entry: Entry, names: list[str], codes: list[Code]) -> None:
     index_update([entry.pk])
 
 
-def _entry_locked(pk: UUID, expected_version: int) -> Entry:
+def _entry_locked(pk: UUID, expected_version: int | None = None) -> Entry:
+    """The entry, held until the transaction ends."""
     entry = Entry.objects.select_for_update().filter(pk=pk).first()
     if entry is None:
         raise EntryGoneError(entry=pk)
-    if entry.version != expected_version:
+    if expected_version is not None and entry.version != expected_version:
         raise StaleEntryError(expected_version=expected_version, current_version=entry.version)
     return entry
 
@@ -201,15 +220,15 @@ def _versioned_save(entry: Entry, expected_version: int, author: User | None) ->
     )
     if not changed:
         raise StaleEntryError(expected_version=expected_version, current_version=expected_version + 1)
-    entry.version = expected_version + 1
+    entry.refresh_from_db(fields=["version", "updated_by", "updated_at"])
 
 
 def _status_set(entry: Entry, status: EntryStatus, author: User | None) -> Entry:
     with transaction.atomic():
-        changed = Entry.objects.filter(pk=entry.pk).update(
-            status=status, version=F("version") + 1, updated_by=author, updated_at=timezone.now()
-        )
-        if not changed:
-            raise EntryGoneError(entry=entry.pk)
+        fresh = _entry_locked(entry.pk)
+        revision_keep(entry=fresh)
+        fresh.status = status
+        _versioned_save(fresh, fresh.version, author)
         index_update([entry.pk])
+        revision_save(entry=fresh, author=author)
     return Entry.objects.get(pk=entry.pk)

@@ -43,6 +43,24 @@ class EntryGoneError(KnowledgeError):
     code = "entry_gone"
 
 
+class RevisionGoneError(KnowledgeError):
+    """Entry {entry} has no version {version} in its history. Nothing was restored."""
+
+    code = "revision_gone"
+
+
+class FlagInvalidError(KnowledgeError):
+    """The report was not sent: {problem}"""
+
+    code = "flag_invalid"
+
+
+class FlagGoneError(KnowledgeError):
+    """Report {flag} is not open: somebody settled it already, or its entry was deleted."""
+
+    code = "flag_gone"
+
+
 class FeedbackInvalidError(KnowledgeError):
     """The feedback cannot be saved: {problem}"""
 
