@@ -115,14 +115,18 @@ def archive_record(
     path = Path(settings.OPS_CHECKPOINT_DIR) / f"{checkpoint_id}.zip"
     header = {**manifest_header(fields["level"], using), "accounts": accounts_referenced(using)}
     file = archive.archive_write(path, tables=tables, using=using, header=header, heartbeat=heartbeat)
-    return Checkpoint.objects.create(
-        pk=checkpoint_id,
-        file_name=path.name,
-        sha256=file.sha256,
-        size_bytes=file.size_bytes,
-        manifest={key: value for key, value in file.manifest.items() if key != "accounts"},
-        **fields,
-    )
+    with transaction.atomic():
+        checkpoint = Checkpoint.objects.create(
+            pk=checkpoint_id,
+            file_name=path.name,
+            sha256=file.sha256,
+            size_bytes=file.size_bytes,
+            manifest={key: value for key, value in file.manifest.items() if key != "accounts"},
+            **fields,
+        )
+        message = f"Made a checkpoint: {checkpoint.label} ({checkpoint.pk})"
+        audit.record(run=checkpoint.run, action="checkpoint_create", actor=checkpoint.created_by, message=message)
+    return checkpoint
 
 
 def manifest_header(level: int, using: str) -> archive.Manifest:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from migrations_ops.archive import manifest_differences, tables_manifest
-from migrations_ops.checkpoints import checkpoint_get, lock_writers, rows_park
+from migrations_ops.checkpoints import checkpoint_get, checkpoint_verify, lock_writers, rows_park
 from migrations_ops.errors import ParkedRowsChangedError
 from migrations_ops.models import Direction
 from migrations_ops.phase import Phase, phase_at
@@ -99,8 +99,9 @@ class SchemaStep(Step):
             run=ctx.run,
             heartbeat=ctx.heartbeat,
         )
+        checkpoint_verify(checkpoint=parked, heartbeat=ctx.heartbeat)
         rows = sum(table["rows"] for table in parked.manifest["tables"].values())
-        ctx.log(f"Parked {rows} rows in {parked.pk}")
+        ctx.log(f"Parked {rows} rows in {parked.pk}, read back and equal")
         return str(parked.pk)
 
     def _changed_since(self, parked: str) -> str:
