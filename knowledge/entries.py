@@ -20,6 +20,7 @@ from knowledge.history import RESTORED, revision_keep, revision_save
 from knowledge.labels import TAG_CHARS, codes_by_entry, entry_codes_set, entry_tags_set, tag_names
 from knowledge.markdown import markdown_html
 from knowledge.models import Entry, EntryOrigin, EntryRevision, EntryStatus, Severity
+from knowledge.reviews import review_reset
 from knowledge.search.index import BATCH_ROWS, index_rank_refresh, index_update
 from knowledge.text import storable, text_block, text_line
 
@@ -91,6 +92,7 @@ def entry_update(*, entry: Entry, expected_version: int, author: User | None, no
         labels = _labels_checked(fresh, tags, codes)
         _rendered(fresh)
         _versioned_save(fresh, expected_version, author)
+        review_reset(entry_id=fresh.pk, version=fresh.version, author=author)
         _labels_written(fresh, *labels)
         revision_save(entry=fresh, author=author, note=text_line(note))
     return Entry.objects.get(pk=entry.pk)

@@ -61,6 +61,25 @@ class FlagGoneError(KnowledgeError):
     code = "flag_gone"
 
 
+class ReviewStaleError(KnowledgeError):
+    """Somebody saved this entry in the meantime (you read version {expected_version}, it is at version
+    {current_version} now). Read it again, then validate it."""
+
+    code = "review_stale"
+
+
+class ReviewDateError(KnowledgeError):
+    """{due_on} cannot be the day of the next review. Choose one from {first} to {last}."""
+
+    code = "review_date"
+
+
+class MergeRefusedError(KnowledgeError):
+    """The entries cannot be merged: {reason}"""
+
+    code = "merge_refused"
+
+
 class FeedbackInvalidError(KnowledgeError):
     """The feedback cannot be saved: {problem}"""
 

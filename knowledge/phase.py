@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.models import Plugin, Setting
+from knowledge.reviews import reviews_pending_count
 from knowledge.search import index_check, index_rebuild
 from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
@@ -53,7 +54,15 @@ PHASE = Phase(
     state_models=frozenset({"Plugin"}),
     private_models=frozenset({"ApiToken"}),
     opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
-    nav=(NavLink(title=_("Browse"), url_name="browse"),),
+    nav=(
+        NavLink(title=_("Browse"), url_name="browse"),
+        NavLink(
+            title=_("Reviews"),
+            url_name="reviews",
+            permission="knowledge.validate_entry",
+            count=reviews_pending_count,
+        ),
+    ),
     checks=(search_index_checked,),
     derived_models=frozenset({"SearchDoc"}),
     after_restore=(search_index_rebuilt,),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from knowledge.views import browse, editing, entry, home, results, theme, vocabulary
+from knowledge.views import browse, editing, entry, home, results, reviews, theme, vocabulary
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,6 +16,9 @@ urlpatterns = [
     path("entries/<uuid:pk>/edit/", editing.edit, name="entry_edit"),
     path("entries/<uuid:pk>/delete/", editing.delete, name="entry_delete"),
     path("entries/<uuid:pk>/status/", editing.change_status, name="entry_status"),
+    path("entries/<uuid:pk>/review/", reviews.entry_review, name="entry_review"),
     path("entries/<uuid:pk>/vote/", entry.entry_vote, name="entry_vote"),
+    path("reviews/", reviews.reviews, name="reviews"),
+    path("drafts/", reviews.drafts, name="drafts"),
     path("theme/", theme.theme, name="theme"),
 ]

@@ -34,6 +34,8 @@ class NavLink:
     url_name: str
     #: Permission that a person needs to see it; empty for everyone.
     permission: str = ""
+    #: Things that wait behind the link, shown beside it when there are any; asked on every page.
+    count: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

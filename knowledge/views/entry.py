@@ -17,7 +17,8 @@ from knowledge.forms import VoteForm
 from knowledge.listing import entries_related
 from knowledge.models import Entry, EntryStatus, Feedback
 from knowledge.views.results import search_opened_by
-from knowledge.views.visitor import entry_or_404, first_view, visitor_key, visitor_user
+from knowledge.views.reviews import review_context
+from knowledge.views.visitor import entry_or_404, first_view, may_edit, visitor_key, visitor_user
 
 RELATED_SHOWN = 6
 COMMENTS_SHOWN = 5
@@ -36,6 +37,7 @@ def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
         "related": entries_related(found, RELATED_SHOWN),
         "comments": found.feedback.exclude(comment="").select_related("user")[:COMMENTS_SHOWN],
         "may": actions_allowed(request, found),
+        "review": review_context(request, found),
     }
     return render(request, "knowledge/entry.html", context)
 
@@ -52,7 +54,7 @@ def actions_allowed(request: HttpRequest, entry: Entry) -> dict[str, bool]:
     user = request.user
     publishes = user.has_perm("knowledge.publish_entry")
     return {
-        "change": user.has_perm("knowledge.change_entry"),
+        "change": may_edit(request, entry),
         "delete": user.has_perm("knowledge.delete_entry"),
         "publish": publishes and entry.status != EntryStatus.PUBLISHED,
         "archive": publishes and entry.status == EntryStatus.PUBLISHED,

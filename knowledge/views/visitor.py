@@ -54,6 +54,13 @@ def entry_or_404(request: HttpRequest, pk: UUID) -> Entry:
     return entry
 
 
+def may_edit(request: HttpRequest, entry: Entry) -> bool:
+    """Whether this person may change the entry: those with the permission, and authors their own drafts."""
+    user = request.user
+    own_draft = entry.status == EntryStatus.DRAFT and user.is_authenticated and entry.created_by_id == user.pk
+    return user.has_perm("knowledge.change_entry") or (own_draft and user.has_perm("knowledge.add_entry"))
+
+
 def first_view(request: HttpRequest, entry: Entry) -> bool:
     """Whether this session sees the entry for the first time; remembers that it did."""
     viewed = request.session.get(VIEWED_SESSION_KEY, [])
