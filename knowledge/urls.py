@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from knowledge.views import browse, editing, entry, home, results, reviews, theme, vocabulary
+from knowledge.views import browse, editing, entry, history, home, results, reviews, theme, vocabulary
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -20,5 +20,11 @@ urlpatterns = [
     path("entries/<uuid:pk>/vote/", entry.entry_vote, name="entry_vote"),
     path("reviews/", reviews.reviews, name="reviews"),
     path("drafts/", reviews.drafts, name="drafts"),
+    path("entries/<uuid:pk>/history/", history.history, name="entry_history"),
+    path("entries/<uuid:pk>/history/<int:version>/", history.version, name="entry_version"),
+    path("entries/<uuid:pk>/compare/", history.compare, name="entry_compare"),
+    path("entries/<uuid:pk>/restore/", history.restore, name="entry_restore"),
+    # Names of actions stand above and have no hyphen; the readable end of an address has one.
+    path("entries/<uuid:pk>/<slug:slug>/", entry.entry, name="entry_named"),
     path("theme/", theme.theme, name="theme"),
 ]

@@ -12,6 +12,7 @@ from knowledge.models.entry import (
     EntryStatus,
     EntryTag,
     Severity,
+    entry_slug,
     length_between,
 )
 from knowledge.models.feedback import Feedback
@@ -51,5 +52,6 @@ __all__ = [
     "Severity",
     "Tag",
     "Validation",
+    "entry_slug",
     "length_between",
 ]

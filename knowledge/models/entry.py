@@ -11,6 +11,7 @@ from django.db.models.functions import Length
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.models.vocabulary import ErrorCode, Tag
@@ -20,6 +21,10 @@ TITLE_CHARS = (3, 255)
 PROBLEM_CHARS = (10, 5_000)
 
 SOLUTION_CHARS = (10, 10_000)
+
+
+#: The readable end of an address is cut at a word.
+SLUG_CHARS = 80
 
 
 class Category(models.TextChoices):
@@ -68,6 +73,17 @@ def length_between(field: str, bounds: tuple[int, int]) -> models.Q:
     low, high = bounds
     length = Length(models.F(field))
     return models.Q(GreaterThanOrEqual(length, low)) & models.Q(LessThanOrEqual(length, high))
+
+
+def entry_slug(title: str) -> str:
+    """The title as the readable end of an address.
+
+    Empty for a title of one word: it could be the name of an action below the entry, which never has a hyphen.
+    """
+    slug = slugify(title)
+    if len(slug) > SLUG_CHARS:
+        slug = slug[: SLUG_CHARS + 1].rpartition("-")[0]
+    return slug if "-" in slug else ""
 
 
 class Entry(models.Model):
@@ -136,7 +152,8 @@ class Entry(models.Model):
         return self.title
 
     def get_absolute_url(self) -> str:
-        return reverse("entry", args=[self.pk])
+        slug = entry_slug(self.title)
+        return reverse("entry_named", args=[self.pk, slug]) if slug else reverse("entry", args=[self.pk])
 
     @property
     def votes(self) -> int:

@@ -15,19 +15,33 @@ from knowledge.entries import entry_viewed
 from knowledge.feedback import feedback_give
 from knowledge.forms import VoteForm
 from knowledge.listing import entries_related
-from knowledge.models import Entry, EntryStatus, Feedback
+from knowledge.models import Entry, EntryAddress, EntryStatus, Feedback, entry_slug
 from knowledge.views.results import search_opened_by
 from knowledge.views.reviews import review_context
-from knowledge.views.visitor import entry_or_404, first_view, may_edit, visitor_key, visitor_user
+from knowledge.views.visitor import (
+    entry_or_404,
+    entry_visible,
+    first_view,
+    may_edit,
+    visitor_key,
+    visitor_user,
+)
 
 RELATED_SHOWN = 6
 COMMENTS_SHOWN = 5
 
 
 @require_safe
-def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One entry, with what goes with it. The first view in a session counts."""
-    found = entry_or_404(request, pk)
+def entry(request: HttpRequest, pk: UUID, slug: str = "") -> HttpResponse:
+    """One entry, with what goes with it. The first view in a session counts.
+
+    An older title in the address, and the address of an entry that was merged, lead to where it is now.
+    """
+    found = entry_visible(request, pk)
+    if found is None:
+        return moved(request, entry_or_404(request, merged_into(pk)))
+    if slug and slug != entry_slug(found.title):
+        return moved(request, found)
     if request.method == "GET":
         count_view(request, found)
     context = {
@@ -36,10 +50,22 @@ def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
         "tags": found.tags.all(),
         "related": entries_related(found, RELATED_SHOWN),
         "comments": found.feedback.exclude(comment="").select_related("user")[:COMMENTS_SHOWN],
+        "permalink": request.build_absolute_uri(found.get_absolute_url()),
         "may": actions_allowed(request, found),
         "review": review_context(request, found),
     }
     return render(request, "knowledge/entry.html", context)
+
+
+def merged_into(pk: UUID) -> UUID:
+    """The id of the entry that took this one over, or the same id."""
+    return EntryAddress.objects.filter(old_id=pk).values_list("entry", flat=True).first() or pk
+
+
+def moved(request: HttpRequest, entry: Entry) -> HttpResponse:
+    """The way to the entry's present address. Not a permanent one: a title may change back."""
+    query = request.GET.urlencode()
+    return redirect(f"{entry.get_absolute_url()}{'?' if query else ''}{query}")
 
 
 def count_view(request: HttpRequest, entry: Entry) -> None:

@@ -46,9 +46,14 @@ def entries_visible(request: HttpRequest) -> QuerySet[Entry]:
     return Entry.objects.filter(shown)
 
 
+def entry_visible(request: HttpRequest, pk: UUID) -> Entry | None:
+    """The entry if this person may see it."""
+    return entries_visible(request).select_related("created_by", "updated_by").filter(pk=pk).first()
+
+
 def entry_or_404(request: HttpRequest, pk: UUID) -> Entry:
     """The entry if this person may see it; an entry that is hidden looks like one that does not exist."""
-    entry = entries_visible(request).select_related("created_by", "updated_by").filter(pk=pk).first()
+    entry = entry_visible(request, pk)
     if entry is None:
         raise Http404
     return entry
