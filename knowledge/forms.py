@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from knowledge.labels import TAG_CHARS
 from knowledge.models import Entry
+from knowledge.outlines import is_untouched
 
 if TYPE_CHECKING:
     EntryModelForm = forms.ModelForm[Entry]
@@ -71,6 +72,18 @@ class EntryForm(EntryModelForm):
             "solution": forms.Textarea(attrs={"rows": 20, "class": "mono"}),
         }
         help_texts: ClassVar[dict[str, Any]] = {"title": _("Code first, then the symptom in words.")}
+
+    def clean_problem(self) -> str:
+        return self._written("problem")
+
+    def clean_solution(self) -> str:
+        return self._written("solution")
+
+    def _written(self, name: str) -> str:
+        text: str = self.cleaned_data[name]
+        if is_untouched(name, text):
+            raise forms.ValidationError(_("This is still the outline. Fill it in, and delete what you do not need."))
+        return text
 
     def facts(self) -> dict[str, Any]:
         """The cleaned values as the services of knowledge.entries take them."""

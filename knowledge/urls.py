@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from knowledge.views import browse, editing, entry, history, home, results, reviews, theme, vocabulary
+from knowledge.views import assist, browse, editing, entry, history, home, results, reviews, theme, vocabulary
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("codes/", vocabulary.codes, name="codes"),
     path("codes/<path:code>/", vocabulary.code, name="code"),
     path("entries/new/", editing.create, name="entry_create"),
+    path("entries/assist/", assist.assist, name="entry_assist"),
     path("entries/<uuid:pk>/", entry.entry, name="entry"),
     path("entries/<uuid:pk>/edit/", editing.edit, name="entry_edit"),
     path("entries/<uuid:pk>/delete/", editing.delete, name="entry_delete"),

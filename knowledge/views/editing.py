@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,15 +21,19 @@ from django.views.decorators.http import require_POST
 from knowledge.entries import entry_archive, entry_create, entry_delete, entry_publish, entry_update
 from knowledge.errors import EntryInvalidError, KnowledgeError, StaleEntryError
 from knowledge.forms import EntryForm
-from knowledge.markdown import markdown_html
 from knowledge.models import Entry, EntryOrigin, EntryStatus
-from knowledge.views.visitor import entry_or_404, visitor_user
+from knowledge.outlines import OUTLINES, is_untouched, outline_for, outline_named
+from knowledge.reviews import review_ask, review_hold
+from knowledge.views.assist import assistance
+from knowledge.views.visitor import entry_or_404, may_edit, visitor_user
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 #: What a link to the empty form may fill in.
 PREFILLED = ("title", "category", "severity", "problem", "tags", "codes")
+PREFILLED_CHARS = 5_000
+FORM_FIELDS = (*PREFILLED, "solution")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +50,14 @@ class FieldConflict:
 def create(request: HttpRequest) -> HttpResponse:
     """The empty form, or with what the address fills in; saved as a draft or published at once."""
     if request.method != "POST":
-        return editor(
-            request, EntryForm(initial={name: request.GET[name][:5_000] for name in PREFILLED if name in request.GET})
-        )
+        return editor(request, EntryForm(initial=prefilled(request)))
+    if "outline" in request.POST:
+        return editor(request, EntryForm(initial=outlined(request.POST, request.POST["outline"])))
     form = EntryForm(request.POST)
     if not form.is_valid() or "preview" in request.POST:
         return editor(request, form)
     try:
-        made = entry_create(
-            **form.facts(), status=status_wanted(request), origin=EntryOrigin.MANUAL, author=visitor_user(request)
-        )
+        made = entry_made(request, form)
     except KnowledgeError as error:
         return editor(request, with_error(form, error))
     published = made.status == EntryStatus.PUBLISHED
@@ -61,17 +65,49 @@ def create(request: HttpRequest) -> HttpResponse:
     return redirect(made)
 
 
-def status_wanted(request: HttpRequest) -> str:
-    """Published if the button says so and the person may, else draft."""
+def prefilled(request: HttpRequest) -> dict[str, str]:
+    """The form's values from the address, with the outline that it names or that suits its codes."""
+    given = {name: request.GET[name][:PREFILLED_CHARS] for name in PREFILLED if name in request.GET}
+    suited = outline_for(given.get("codes", "").split(","))
+    return outlined(given, request.GET.get("outline") or (suited.name if suited else ""))
+
+
+def outlined(typed: Mapping[str, str], name: str) -> dict[str, str]:
+    """What is typed, with an outline in the fields that nobody has written into yet."""
+    values = {field: typed.get(field, "") for field in FORM_FIELDS if field in typed}
+    outline = outline_named(name)
+    if outline is None:
+        return values
+    filled = outline.values()
+    kept = {field for field in ("problem", "solution") if not is_untouched(field, values.get(field, ""))}
+    if kept or values.get("category") not in {"", None, *(one.category for one in OUTLINES)}:
+        kept.add("category")
+    return values | {field: value for field, value in filled.items() if field not in kept}
+
+
+def entry_made(request: HttpRequest, form: EntryForm) -> Entry:
+    """The saved entry: published if the button says so and the person may, else a draft."""
     publishes = "publish" in request.POST and request.user.has_perm("knowledge.publish_entry")
-    return EntryStatus.PUBLISHED if publishes else EntryStatus.DRAFT
+    with transaction.atomic():
+        made = entry_create(
+            **form.facts(),
+            status=EntryStatus.PUBLISHED if publishes else EntryStatus.DRAFT,
+            origin=EntryOrigin.MANUAL,
+            author=visitor_user(request),
+        )
+        if publishes or "ask" in request.POST:
+            review_ask(entry=made)
+        else:
+            review_hold(entry=made)
+    return made
 
 
 @login_required
-@permission_required("knowledge.change_entry", raise_exception=True)
 def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The entry in the form; an edit of an older version is shown beside what was saved meanwhile."""
     entry = entry_or_404(request, pk)
+    if not may_edit(request, entry):
+        raise PermissionDenied
     if request.method != "POST":
         return editor(request, EntryForm(initial=typed_from(entry)), entry=entry)
     form = EntryForm(request.POST)
@@ -84,6 +120,8 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
         return stale(request, form, entry, error)
     except KnowledgeError as error:
         return editor(request, with_error(form, error), entry=entry)
+    if "ask" in request.POST:
+        review_ask(entry=entry)
     messages.success(request, _("Your changes are saved."))
     return redirect(entry)
 
@@ -136,12 +174,19 @@ def diff_lines(saved: Any, typed: Any) -> tuple[str, ...]:
 def editor(
     request: HttpRequest, form: EntryForm, *, entry: Entry | None = None, status: int | None = None, **extra: Any
 ) -> HttpResponse:
-    """The page with the form, with a preview if asked for."""
-    preview = None
-    if "preview" in request.POST:
-        preview = {name: markdown_html(form[name].value() or "") for name in ("problem", "solution")}
-    publishes = entry is None and request.user.has_perm("knowledge.publish_entry")
-    context = {"form": form, "entry": entry, "preview": preview, "may_publish": publishes, **extra}
+    """The page with the form and what goes beside it."""
+    is_draft = entry is None or entry.status == EntryStatus.DRAFT
+    context = {
+        "form": form,
+        "entry": entry,
+        "assistance": assistance(
+            request, form.data if form.is_bound else form.initial, without=entry.pk if entry else None
+        ),
+        "outlines": OUTLINES if entry is None else (),
+        "may_publish": entry is None and request.user.has_perm("knowledge.publish_entry"),
+        "may_ask": is_draft,
+        **extra,
+    }
     code = status or (422 if form.is_bound and form.errors else 200)
     return render(request, "knowledge/edit.html", context, status=code)
 

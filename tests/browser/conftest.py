@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.chromium import chromium
 from tests.sites import ServedSite, site_new
@@ -38,3 +39,13 @@ def served_site(tmp_path: Path) -> Iterator[ServedSite]:
     """A new site on SQLite with web and worker running."""
     with site_new("sqlite", tmp_path / "site").served() as served:
         yield served
+
+
+@pytest.fixture
+def calm_page(page: Page) -> Iterator[Page]:
+    """A page on which the browser reports nothing: no script error, nothing that the policy blocked."""
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    assert complaints == []

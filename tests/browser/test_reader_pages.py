@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,26 +10,10 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from knowledge.models import Entry, Feedback, SearchQuery
+from tests.browser.people import log_in
 from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def calm_page(page: Page) -> Iterator[Page]:
-    """A page on which the browser reports nothing: no script error, nothing that the policy blocked."""
-    complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    assert complaints == []
-
-
-def log_in(page: Page, url: str, name: str) -> None:
-    page.goto(url + reverse("login"))
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill("pass")
-    page.get_by_role("main").get_by_role("button", name="Log in").click()
 
 
 def test_results_appear_while_a_person_types(live_server: Any, calm_page: Page) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from knowledge.entries import entry_update
-from knowledge.models import Entry, EntryStatus
+from knowledge.models import Entry, EntryReview, EntryStatus, SearchQuery, Validation
+from knowledge.outlines import OUTLINES, Outline
 from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
@@ -130,3 +134,139 @@ def test_delete_asks_first_and_takes_a_post(client: Client) -> None:
     assert client.get(reverse("entry_delete", args=[entry.pk])).status_code == 405
     client.post(reverse("entry_delete", args=[entry.pk]))
     assert not Entry.objects.exists()
+
+
+# Outlines ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outline", OUTLINES, ids=lambda outline: outline.name)
+def test_an_outline_fills_the_form_and_cannot_be_saved_as_it_is(client: Client, outline: Outline) -> None:
+    client.force_login(a_person("add_entry"))
+    url = reverse("entry_create")
+    form = client.get(url, {"outline": outline.name}).context["form"]
+    assert form["problem"].value().startswith(str(outline.problem)[:20])
+    response = client.post(url, {**TYPED, **outline.values()})
+    assert {"problem", "solution"} <= response.context["form"].errors.keys()
+    assert not Entry.objects.exists()
+
+
+def test_choosing_an_outline_keeps_what_is_typed(client: Client) -> None:
+    client.force_login(a_person("add_entry"))
+    typed = {**TYPED, "solution": "", "outline": "cics"}
+    form = client.post(reverse("entry_create"), typed).context["form"]
+    assert (form["problem"].value(), form["tags"].value()) == (TYPED["problem"], TYPED["tags"])
+    assert "## Likely causes" in form["solution"].value()
+    assert form["category"].value() == TYPED["category"]
+    assert not form.errors
+
+
+def test_another_outline_replaces_the_one_nobody_wrote_into(client: Client) -> None:
+    client.force_login(a_person("add_entry"))
+    abend = next(outline for outline in OUTLINES if outline.name == "abend")
+    form = client.post(reverse("entry_create"), {**abend.values(), "outline": "sqlcode"}).context["form"]
+    assert "DSNT408I" in form["problem"].value() and form["category"].value() == "DB2"
+
+
+@pytest.mark.parametrize(("code", "words"), [("-803", "DSNT408I"), ("S0C7", "IEF450I"), ("FS 35", "file status")])
+def test_the_first_entry_of_a_code_starts_from_the_outline_of_its_kind(client: Client, code: str, words: str) -> None:
+    client.force_login(a_person("add_entry"))
+    form = client.get(reverse("entry_create"), {"codes": code}).context["form"]
+    assert words in form["problem"].value()
+
+
+# Beside the form --------------------------------------------------------------------------------
+
+
+def test_the_panel_shows_codes_similar_entries_and_the_text_as_it_will_look(client: Client) -> None:
+    like_it = an_entry()
+    hidden = an_entry(title="S0C7 in a draft of someone else", status=EntryStatus.DRAFT)
+    client.force_login(a_person("add_entry"))
+    typed = {"title": "S0C7 after a packed field", "problem": "Ends with SQLCODE=-803, **too**.", "codes": "s322"}
+
+    html = client.post(reverse("entry_assist"), typed).content.decode()
+
+    assert like_it.title in html and hidden.title not in html
+    assert re.findall(r'class="code[^>]*>([^<]+)<', html) == ["S322", "S0C7", "SQLCODE -803"]
+    assert "<strong>too</strong>" in html
+    assert 'hx-swap-oob="true"' in html and "1 similar entry" in html
+    assert not SearchQuery.objects.exists()
+
+
+def test_the_panel_leaves_out_the_entry_that_is_edited(client: Client) -> None:
+    entry = an_entry()
+    client.force_login(a_person("change_entry"))
+    assert entry.title not in similar_titles(client, f"?entry={entry.pk}")
+    assert entry.title in similar_titles(client, "?entry=nonsense")
+
+
+def similar_titles(client: Client, query: str) -> list[str]:
+    response = client.post(reverse("entry_assist") + query, {"title": "S0C7: data exception"})
+    return [entry.title for entry in response.context["assistance"].similar]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\0", "\ud800", "<script>alert(1)</script>", "`" * 3000, "[" * 3000, "S0C7 " * 10_000, "%(x)s {0}"]
+)
+def test_the_panel_takes_any_text(client: Client, text: str) -> None:
+    client.force_login(a_person("add_entry"))
+    data = dict.fromkeys(("title", "problem", "solution", "codes", "tags"), text.encode("utf-8", "replace").decode())
+    response = client.post(reverse("entry_assist"), data)
+    assert response.status_code == 200
+    assert "<script" not in response.content.decode()
+
+
+def test_the_panel_is_for_those_who_write(client: Client) -> None:
+    url = reverse("entry_assist")
+    assert client.post(url).status_code == 403
+    client.force_login(a_person())
+    assert client.post(url).status_code == 403
+    client.force_login(a_person("add_entry", name="wri"))
+    assert client.get(url).status_code == 405
+
+
+def test_the_panel_asks_the_database_a_bounded_number_of_times(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(12):
+        an_entry(title=f"S0C7 in step {number}")
+    client.force_login(a_person("add_entry"))
+    with django_assert_max_num_queries(20):
+        client.post(reverse("entry_assist"), {"title": "S0C7 in a step", "problem": "SQLCODE -803 and FS 35 " * 20})
+
+
+# Drafts and reviews -----------------------------------------------------------------------------
+
+
+def test_a_draft_is_work_in_progress_until_its_author_asks_for_a_review(client: Client) -> None:
+    client.force_login(a_person("add_entry"))
+    client.post(reverse("entry_create"), TYPED)
+    entry = Entry.objects.get()
+    assert entry.review.validation == Validation.WIP
+    client.post(reverse("entry_edit", args=[entry.pk]), {**TYPED, "version": 1, "ask": ""})
+    assert EntryReview.objects.get().validation == Validation.NOT_VALIDATED
+
+
+def test_authors_edit_their_own_draft_and_not_once_it_is_published(client: Client) -> None:
+    author = a_person("add_entry")
+    entry = an_entry(status=EntryStatus.DRAFT, author=author)
+    client.force_login(author)
+    url = reverse("entry_edit", args=[entry.pk])
+    assert client.get(url).status_code == 200
+    assert url in client.get(entry.get_absolute_url()).content.decode()
+    Entry.objects.update(status=EntryStatus.PUBLISHED)
+    assert client.get(url).status_code == 403
+    assert client.post(url, {**TYPED, "version": 1}).status_code == 403
+
+
+def test_what_is_published_at_once_waits_for_a_review(client: Client) -> None:
+    client.force_login(a_person("add_entry", "publish_entry"))
+    client.post(reverse("entry_create"), {**TYPED, "publish": ""})
+    assert EntryReview.objects.get().validation == Validation.NOT_VALIDATED
+
+
+def test_a_text_over_the_limit_says_both_lengths_and_is_kept(client: Client) -> None:
+    client.force_login(a_person("add_entry"))
+    response = client.post(reverse("entry_create"), {**TYPED, "problem": "x" * 5_001})
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert "at most 5000 characters (it has 5001)" in html and "x" * 5_001 in html
