@@ -8,6 +8,8 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -15,7 +17,8 @@ from knowledge.entries import entry_viewed
 from knowledge.feedback import feedback_give
 from knowledge.forms import VoteForm
 from knowledge.listing import entries_related
-from knowledge.models import Entry, EntryAddress, EntryStatus, Feedback, entry_slug
+from knowledge.models import Entry, EntryAddress, EntryStatus, ErrorCode, Feedback, entry_slug
+from knowledge.reading import reading_text
 from knowledge.views.results import search_opened_by
 from knowledge.views.reviews import review_context
 from knowledge.views.visitor import (
@@ -29,6 +32,9 @@ from knowledge.views.visitor import (
 
 RELATED_SHOWN = 6
 COMMENTS_SHOWN = 5
+#: Entries with fewer headings or characters are seen at a glance and get no table of contents.
+CONTENTS_HEADINGS = 3
+CONTENTS_CHARS = 1_200
 
 
 @require_safe
@@ -44,17 +50,30 @@ def entry(request: HttpRequest, pk: UUID, slug: str = "") -> HttpResponse:
         return moved(request, found)
     if request.method == "GET":
         count_view(request, found)
+    codes = [link.error_code for link in found.entrycode_set.select_related("error_code").order_by("position")]
     context = {
         **vote_context(request, found),
-        "codes": [link.error_code for link in found.entrycode_set.select_related("error_code").order_by("position")],
+        **text_context(found, codes),
+        "codes": codes,
         "tags": found.tags.all(),
         "related": entries_related(found, RELATED_SHOWN),
         "comments": found.feedback.exclude(comment="").select_related("user")[:COMMENTS_SHOWN],
+        "now": timezone.now(),
         "permalink": request.build_absolute_uri(found.get_absolute_url()),
         "may": actions_allowed(request, found),
         "review": review_context(request, found),
     }
     return render(request, "knowledge/entry.html", context)
+
+
+def text_context(entry: Entry, codes: list[ErrorCode]) -> dict[str, Any]:
+    """The texts with their codes as links, and the table of contents if they are long enough to want one."""
+    links = {code.code: reverse("code", args=[code.code]) for code in codes}
+    problem = reading_text(entry.problem_html, links, prefix="p-")
+    solution = reading_text(entry.solution_html, links)
+    headings = (*problem.headings, *solution.headings)
+    long = len(headings) >= CONTENTS_HEADINGS and len(entry.problem) + len(entry.solution) >= CONTENTS_CHARS
+    return {"problem": problem.html, "solution": solution.html, "contents": headings if long else ()}
 
 
 def merged_into(pk: UUID) -> UUID:

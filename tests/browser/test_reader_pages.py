@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
+from knowledge.entries import entry_update
 from knowledge.models import Entry, Feedback, SearchQuery
 from tests.browser.people import log_in
 from tests.knowledge.page_builders import a_person, an_entry
@@ -38,6 +39,45 @@ def test_a_vote_counts_without_leaving_the_page(live_server: Any, calm_page: Pag
     calm_page.get_by_role("button", name="It did not").click()
     expect(calm_page.get_by_role("button", name="It did not")).to_have_attribute("aria-pressed", "true")
     assert Feedback.objects.get().worked is False
+
+
+def test_listings_and_the_link_are_copied_as_they_are(live_server: Any, calm_page: Page) -> None:
+    entry = an_entry(solution="```cobol\n           IF A IS NUMERIC\n           END-IF\n```")
+    calm_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    calm_page.goto(live_server.url + entry.get_absolute_url())
+    calm_page.locator(".copyable").hover()
+    calm_page.get_by_role("button", name="Copy", exact=True).click()
+    expect(calm_page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = calm_page.evaluate("navigator.clipboard.readText()")
+    assert copied == "           IF A IS NUMERIC\n           END-IF"
+    calm_page.get_by_role("button", name="Copy link").click()
+    expect(calm_page.get_by_role("button", name="Copied").last).to_be_visible()
+    assert calm_page.evaluate("navigator.clipboard.readText()") == live_server.url + entry.get_absolute_url()
+
+
+def test_an_entry_prints_as_a_sheet_with_boxes_before_its_steps(live_server: Any, calm_page: Page) -> None:
+    entry = an_entry(solution="## Diagnose\n\n1. Look at the dump.\n\n## Prevent\n\n- Validate input.")
+    calm_page.goto(live_server.url + entry.get_absolute_url())
+    calm_page.emulate_media(media="print")
+    expect(calm_page.get_by_text("Run-sheet, version 1")).to_be_visible()
+    expect(calm_page.locator(".vote")).to_be_hidden()
+    before = "(item) => getComputedStyle(item, '::before').content"
+    assert calm_page.locator("li", has_text="Look at the dump").evaluate(before) == '"[ ] "'
+    assert calm_page.locator("li", has_text="Validate input").evaluate(before) == "none"
+
+
+def test_versions_are_compared_and_restored(live_server: Any, calm_page: Page) -> None:
+    entry = an_entry(title="The right title")
+    entry_update(entry=entry, expected_version=1, author=None, title="A wrong title")
+    a_person("change_entry")
+    log_in(calm_page, live_server.url, "ana")
+    calm_page.goto(live_server.url + reverse("entry_history", args=[entry.pk]))
+    calm_page.get_by_role("button", name="Compare side by side").click()
+    expect(calm_page.locator("del")).to_have_text("The right")
+    calm_page.get_by_role("link", name="Open version 1").click()
+    calm_page.get_by_text("Restore this version").click()
+    calm_page.get_by_role("button", name="Restore", exact=True).click()
+    expect(calm_page.get_by_role("heading", level=1)).to_have_text("The right title")
 
 
 def test_the_theme_changes_at_once_and_stays(live_server: Any, calm_page: Page) -> None:

@@ -93,10 +93,20 @@ def test_an_entry_page_shows_text_codes_tags_success_rate_and_related_entries(cl
 
     html = page(client, entry.get_absolute_url())
 
-    assert "<h2>Likely causes</h2>" in html
+    assert '<h2 id="s-likely-causes">Likely causes</h2>' in html
     assert reverse("code", args=["S0C7"]) in html and "?tag=abend" in html
     assert "75 %" in html and "of 4 votes" in html
     assert related.title in html and "Unrelated" not in html
+
+
+def test_a_long_entry_has_a_table_of_contents_and_links_its_codes(client: Client) -> None:
+    text = "\n\n".join(
+        f"## {name}\n\nAs soon as S0C7 comes up. {'More. ' * 70}" for name in ("Causes", "Fix", "Prevent")
+    )
+    html = page(client, an_entry(solution=text).get_absolute_url())
+    assert '<a href="#s-prevent" class="contents__link">Prevent</a>' in html and '<h2 id="s-prevent">' in html
+    assert f'As soon as <a class="codelink" href="{reverse("code", args=["S0C7"])}">S0C7</a> comes up.' in html
+    assert "contents__link" not in page(client, an_entry(title="A short one").get_absolute_url())
 
 
 def test_an_entry_page_asks_the_database_a_bounded_number_of_times(

@@ -28,16 +28,37 @@
     box.select();
   });
 
-  // <button data-copy="#id"> copies the text of that element; code blocks get a button of their own.
+  // <button data-copy="#id"> copies the text of that element, data-copy-text its own value; code blocks get
+  // a button of their own. Sites without TLS have no clipboard object, so an older way is tried too.
+  const copiedByCommand = (text) => {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.readOnly = true;
+    area.className = "copy-source";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
   const copyText = async (button, text) => {
-    await navigator.clipboard.writeText(text);
-    const label = button.textContent;
-    button.textContent = button.dataset.copied || "✓";
-    setTimeout(() => { button.textContent = label; }, 1500);
+    let done = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      done = true;
+    } catch {
+      done = copiedByCommand(text);
+    }
+    if (!done || button.dataset.label) return;
+    button.dataset.label = button.innerHTML;
+    button.textContent = document.body.dataset.copiedLabel;
+    setTimeout(() => {
+      button.innerHTML = button.dataset.label;
+      delete button.dataset.label;
+    }, 1500);
   };
 
   const addCopyButtons = (scope) => {
-    if (!navigator.clipboard) return;
     const label = document.body.dataset.copyLabel;
     for (const pre of scope.querySelectorAll(".prose pre")) {
       if (pre.parentElement.classList.contains("copyable")) continue;
@@ -54,12 +75,22 @@
   };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy], [data-copy-block]");
+    const button = event.target.closest("[data-copy], [data-copy-text], [data-copy-block]");
     if (!button) return;
     const source = button.dataset.copy
       ? document.querySelector(button.dataset.copy)
       : button.parentElement.querySelector("pre");
-    if (source) copyText(button, source.value || source.textContent.trim());
+    if (button.dataset.copyText) copyText(button, button.dataset.copyText);
+    // Blanks at the start of a listing are columns.
+    else if (source) copyText(button, source.value || source.textContent.replace(/\s+$/, ""));
+  });
+
+  // What only works with this file is hidden until it runs.
+  const showScripted = (scope) => {
+    for (const element of scope.querySelectorAll("[data-needs-script][hidden]")) element.hidden = false;
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-print]")) print();
   });
 
   // <form data-warn-unsaved>: asks before the page is left with typed text in it.
@@ -76,7 +107,11 @@
     for (const details of scope.querySelectorAll("details.facets:not([data-keep])")) details.open = false;
   };
 
-  document.addEventListener("htmx:load", (event) => addCopyButtons(event.detail.elt));
+  document.addEventListener("htmx:load", (event) => {
+    addCopyButtons(event.detail.elt);
+    showScripted(event.detail.elt);
+  });
   addCopyButtons(document);
+  showScripted(document);
   foldFilters(document);
 })();
