@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from knowledge.models import Plugin, Setting
 from knowledge.reviews import reviews_pending_count
+from knowledge.risks import search_time_risk, writers_risk
 from knowledge.search import index_check, index_rebuild
 from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
@@ -64,6 +65,7 @@ PHASE = Phase(
         ),
     ),
     checks=(search_index_checked,),
+    risks=(search_time_risk, writers_risk),
     derived_models=frozenset({"SearchDoc"}),
     after_restore=(search_index_rebuilt,),
 )

@@ -30,6 +30,7 @@ from migrations_ops.steps.assess import AssessStep
 from migrations_ops.steps.base import Step
 from migrations_ops.steps.checkpoint import CheckpointStep
 from migrations_ops.steps.level import LevelStep
+from migrations_ops.steps.plugin import PluginStep
 from migrations_ops.steps.restore import RestoreStep
 from migrations_ops.steps.rows import ParkedRowsStep
 from migrations_ops.steps.schema import SchemaStep
@@ -155,7 +156,7 @@ def plan_check(*, plan: Plan, actor: str) -> Plan:
 
 def _assess(plan: Plan, steps: tuple[Step, ...]) -> list[Finding]:
     findings = precheck_run(plan, steps)
-    risks = risk_assess(plan, steps)
+    risks = risk_assess(plan, steps, findings)
     estimates = estimate_steps(steps)
     plan.assessment = assessment_document(findings, risks, estimates)
     plan.assessed_at = timezone.now()
@@ -205,6 +206,7 @@ def plan_document(plan: Plan, steps: tuple[Step, ...]) -> dict[str, Any]:
                 "critical": step.critical,
                 "reversible": step.reversible,
                 "requires": list(step.requires),
+                "needs_plugins": list(step.depends_on) if isinstance(step, PluginStep) else [],
             }
             for step in steps
         ],

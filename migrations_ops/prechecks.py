@@ -18,6 +18,7 @@ from migrations_ops.phase import phases_open
 from migrations_ops.schema import migrations_applied, migrations_known
 from migrations_ops.snapshot import connection_beside
 from migrations_ops.steps.base import Step
+from migrations_ops.steps.plugin import PluginStep
 
 PASS, WARN, FAIL = FindingStatus.PASS, FindingStatus.WARN, FindingStatus.FAIL
 #: An open transaction older than this is a reason to look before tables change.
@@ -46,6 +47,7 @@ def precheck_run(plan: Plan, steps: tuple[Step, ...], run: Run | None = None) ->
         ("active_transactions", lambda: [active_transactions()]),
         ("worker_alive", lambda: [worker_alive(plan)]),
         ("step_order", lambda: [step_order(steps)]),
+        ("plugin_dependencies", lambda: [plugin_dependencies(steps)]),
     ]
     checks += [(step.name, step.precheck) for step in steps]
     checks += [(phase.app_label, check) for phase in phases_open(plan.from_level) for check in phase.checks]
@@ -214,6 +216,19 @@ def worker_alive(plan: Plan) -> Finding:
         names = ", ".join(f"{worker.name} {worker.age.total_seconds():.0f} s ago" for worker in alive)
         return finding("worker_alive", title, PASS, f"Last heartbeat: {names}.")
     return finding("worker_alive", title, FAIL, "No worker has a heartbeat.", "Start one: `manage.py qcluster`.")
+
+
+def plugin_dependencies(steps: tuple[Step, ...]) -> Finding:
+    """Every plugin that the plan enables finds those that it needs enabled."""
+    title, coming, lines = "Plugin dependencies", set[str](), []
+    for step in (step for step in steps if isinstance(step, PluginStep)):
+        missing = [name for name in step.depends_on if name not in coming and not step.is_enabled(name)]
+        if missing:
+            evidence = f"{step.plugin} needs {', '.join(missing)}, which is not enabled."
+            return finding("plugin_dependencies", title, FAIL, evidence, "Enable it on the plugins page of the admin.")
+        coming.add(step.plugin)
+        lines.append(f"{step.plugin} needs {', '.join(step.depends_on) or 'nothing'}")
+    return finding("plugin_dependencies", title, PASS, f"{'; '.join(lines) or 'No plugin is enabled'}.")
 
 
 def step_order(steps: tuple[Step, ...]) -> Finding:

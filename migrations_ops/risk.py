@@ -11,7 +11,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from migrations_ops.checkpoints import checkpoints_space_needed, database_size, disk_free
-from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState, Plan, PlanKind, Run, RunState
+from migrations_ops.models import (
+    Checkpoint,
+    CheckpointKind,
+    CheckpointState,
+    Finding,
+    FindingStatus,
+    Plan,
+    PlanKind,
+    Run,
+    RunState,
+)
 from migrations_ops.phase import phase_at, phases_open
 from migrations_ops.steps.base import Step, StepKind
 
@@ -52,14 +62,15 @@ def risk_level(risks: list[Risk]) -> RiskLevel:
     return max((risk.level for risk in risks), key=ORDER.index, default=RiskLevel.NONE)
 
 
-def risk_assess(plan: Plan, steps: tuple[Step, ...]) -> list[Risk]:
-    """Every risk that was measured for a plan, worst first."""
+def risk_assess(plan: Plan, steps: tuple[Step, ...], findings: list[Finding]) -> list[Risk]:
+    """Every risk that was measured for a plan, worst first; `findings` are those of the same moment."""
     risks = [
         data_size_risk(),
         plugins_risk(plan),
         checkpoint_risk(),
         rehearsal_risk(plan),
         disk_risk(),
+        orphans_risk(findings),
         reversible_risk(steps),
         engine_change_risk(steps),
     ]
@@ -142,6 +153,19 @@ def disk_risk() -> Risk:
         description="Little free disk: the checkpoint, the new tables and the log of the database need room.",
         mitigation="Free some space or trim old checkpoints.",
         fact=f"{free / 1024**2:.0f} MB free; a checkpoint takes up to {needed / 1024**2:.1f} MB.",
+    )
+
+
+def orphans_risk(findings: list[Finding]) -> Risk:
+    """Rows that point to nothing cannot be copied into tables that check it."""
+    found = next((finding for finding in findings if finding.code == "orphans"), None)
+    failed = found is not None and found.status == FindingStatus.FAIL
+    return Risk(
+        type="orphans",
+        level=RiskLevel.HIGH if failed else RiskLevel.NONE,
+        description="A row that points to nothing stops a backfill or a restore in the middle.",
+        mitigation="Remove or mend the rows, then check again.",
+        fact=found.evidence if found else "Not checked.",
     )
 
 

@@ -14,6 +14,9 @@ class PluginStep(Step):
     """Enables one plugin through the registry that the phase hands in."""
 
     plugin: str
+    #: Plugins that must be enabled before, by now or by an earlier step.
+    depends_on: tuple[str, ...] = ()
+    is_enabled: Callable[[str], bool]
     enable: Callable[..., Any]
     disable: Callable[..., Any]
     kind: StepKind = StepKind.PLUGIN

@@ -73,7 +73,7 @@ def test_every_step_check_and_risk_of_a_plan_is_documented() -> None:
         steps = steps_of(plan)
         names = {step.name for step in steps}
         names |= {finding.code for finding in precheck_run(plan, steps)}
-        names |= {risk.type for risk in risk_assess(plan, steps)}
+        names |= {risk.type for risk in risk_assess(plan, steps, [])}
         names |= {finding.code for check in phase.checks for finding in check()}
         missing |= {name for name in names if f"`{name}`" not in OPERATIONS}
     assert missing == set()

@@ -18,7 +18,7 @@ from knowledge.phases.mvp2_analytics.models import Baseline, PatternType
 from knowledge.phases.mvp2_analytics.patterns import detection_limits, patterns_detect
 from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
 from knowledge.phases.mvp2_analytics.searches import searches_after, searches_sweep, searches_sync
-from knowledge.plugins import plugin_disable, plugin_enable
+from knowledge.plugins import plugin_disable, plugin_enable, plugin_is_enabled
 from migrations_ops.errors import VerificationError
 from migrations_ops.steps.base import Batch, Cursor, Step, StepContext, StepKind
 from migrations_ops.steps.plugin import PluginStep
@@ -204,6 +204,7 @@ STEPS: tuple[Step, ...] = (
         name="mvp2/plugin-analytics",
         title="Enable search and usage analytics",
         plugin=ANALYTICS,
+        is_enabled=plugin_is_enabled,
         enable=plugin_enable,
         disable=plugin_disable,
     ),
@@ -211,6 +212,8 @@ STEPS: tuple[Step, ...] = (
         name="mvp2/plugin-patterns",
         title="Enable pattern detection",
         plugin=PATTERNS,
+        depends_on=(ANALYTICS,),
+        is_enabled=plugin_is_enabled,
         requires=("mvp2/plugin-analytics",),
         enable=plugin_enable,
         disable=plugin_disable,
