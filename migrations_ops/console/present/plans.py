@@ -106,7 +106,10 @@ def steps_context(plan: Plan) -> list[dict[str, Any]]:
             {
                 **step,
                 "kind_label": kind_label(step["kind"]),
-                "requires_titles": [titles.get(name, name) for name in step["requires"]],
+                "requires_titles": [
+                    *(titles.get(name, name) for name in step["requires"]),
+                    *(_("plugin %(name)s") % {"name": name} for name in step.get("needs_plugins", [])),
+                ],
                 "units": count_text(estimate.get("units")),
                 "seconds": duration_text(estimate.get("seconds")),
                 "source": estimate.get("source", ""),
