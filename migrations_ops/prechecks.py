@@ -9,11 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from migrations_ops import queue
 from migrations_ops.checkpoints import checkpoints_space_needed, database_size, disk_free
 from migrations_ops.gate import site_level
-from migrations_ops.models import Finding, FindingStatus, Plan, Run, RunState, StepState
+from migrations_ops.models import Finding, FindingStatus, Plan, PlanKind, Run, RunState, StepRecord, StepState
 from migrations_ops.phase import phases_open
 from migrations_ops.schema import migrations_applied, migrations_known
 from migrations_ops.snapshot import connection_beside
@@ -43,7 +44,7 @@ def precheck_run(plan: Plan, steps: tuple[Step, ...], run: Run | None = None) ->
         ("level", lambda: [level_as_planned(plan, run)]),
         ("migrations", lambda: [migrations_current()]),
         ("disk_space", lambda: [disk_space(), data_folder_writable()]),
-        ("active_runs", lambda: [active_runs(run), unfinished_runs(run)]),
+        ("active_runs", lambda: [active_runs(run), unfinished_runs(plan, run)]),
         ("active_transactions", lambda: [active_transactions()]),
         ("worker_alive", lambda: [worker_alive(plan)]),
         ("step_order", lambda: [step_order(steps)]),
@@ -156,18 +157,25 @@ def active_runs(run: Run | None) -> Finding:
     return finding("active_runs", "No other run", FAIL, evidence, "Finish it, cancel it or roll it back.")
 
 
-def unfinished_runs(run: Run | None) -> Finding:
-    """No cancelled run left a part of its work behind."""
+def unfinished_runs(plan: Plan, run: Run | None) -> Finding:
+    """No cancelled run left a part of its work behind; a restore clears such a part away."""
+    title = "No unfinished work"
+    other = runs_unfinished().exclude(pk=run.pk if run else 0).first()
+    if other is None:
+        return finding("unfinished_runs", title, PASS, "No cancelled run left a part of its work.")
+    evidence = f"Run {other.pk} was cancelled and its finished steps were kept."
+    if plan.kind == PlanKind.RESTORE:
+        return finding("unfinished_runs", title, WARN, evidence, "The restore replaces what that run has left.")
+    return finding("unfinished_runs", title, FAIL, evidence, "Retry that run or roll it back.")
+
+
+def runs_unfinished() -> QuerySet[Run]:
+    """Cancelled upgrades that left a part of their work, which no restore has replaced since."""
     started = [StepState.RUNNING, StepState.DONE, StepState.WARNING, StepState.FAILED, StepState.REVERTING]
     changing = ["schema", "data", "plugin", "component", "feature", "database"]
-    left = Run.objects.filter(
-        state=RunState.CANCELLED, plan__kind="upgrade", steps__state__in=started, steps__kind__in=changing
-    ).exclude(pk=run.pk if run else 0)
-    other = left.first()
-    if other is None:
-        return finding("unfinished_runs", "No unfinished work", PASS, "No cancelled run left a part of its work.")
-    evidence = f"Run {other.pk} was cancelled and its finished steps were kept."
-    return finding("unfinished_runs", "No unfinished work", FAIL, evidence, "Retry that run or roll it back.")
+    restored = Run.objects.filter(plan__kind=PlanKind.RESTORE, state=RunState.SUCCEEDED).aggregate(last=Max("pk"))
+    left = Run.objects.filter(state=RunState.CANCELLED, plan__kind=PlanKind.UPGRADE, pk__gt=restored["last"] or 0)
+    return left.filter(Exists(StepRecord.objects.filter(run=OuterRef("pk"), state__in=started, kind__in=changing)))
 
 
 def active_transactions() -> Finding:

@@ -91,8 +91,9 @@ def execute(lease: Lease, *, until: float) -> Outcome:
             return Outcome.STOPPED
         record = next_record(run)
         if record is None:
-            _finish(lease, run)
-            return Outcome.STOPPED
+            if _finish(lease, run):
+                return Outcome.STOPPED
+            continue
         outcome = _advance(lease, run, record, until)
         if outcome is not None:
             return outcome
@@ -125,12 +126,17 @@ def _obey(lease: Lease, run: Run) -> Outcome | None:
     return Outcome.STOPPED
 
 
-def _finish(lease: Lease, run: Run) -> None:
+def _finish(lease: Lease, run: Run) -> bool:
+    """End the run, unless a person asked for something since it was read."""
     state = RunState.SUCCEEDED if run.direction == Direction.FORWARD else RunState.ROLLED_BACK
     now = timezone.now()
     with transaction.atomic(durable=True):
+        lease_extend(lease)  # holds the row: whoever asks from here on finds a run that is over
+        if _intent(run) != Intent.NONE:
+            return False
         lease_release(lease, state=state, state_since=now, finished_at=now, active=None, error="")
         audit.note(run, f"Run {state.label.lower()}")
+    return True
 
 
 def _advance(lease: Lease, run: Run, record: StepRecord, until: float) -> Outcome | None:
@@ -254,19 +260,22 @@ def _database_trouble(lease: Lease, run: Run, record: StepRecord, error: Excepti
 
 
 def _fail(lease: Lease, run: Run, record: StepRecord, error: Exception) -> Outcome | None:
-    """Journal a failure: the run goes on behind a step that is not critical, else it waits for a person."""
+    """Journal a failure: the run goes on behind a step that is not critical, else it waits for a person.
+
+    It goes on, too, to what a person asked for meanwhile: to roll back or to give up.
+    """
     if connection.connection is not None and not connection.is_usable():
         connection.close()
-    goes_on = run.direction == Direction.FORWARD and not record.critical
+    tolerated = run.direction == Direction.FORWARD and not record.critical
     now, text = timezone.now(), "".join(traceback.format_exception(error))
     with transaction.atomic(durable=True):
+        lease_extend(lease)
+        goes_on = tolerated or _intent(run) in {Intent.ROLL_BACK, Intent.CANCEL}
         StepRecord.objects.filter(pk=record.pk).update(
-            state=StepState.WARNING if goes_on else StepState.FAILED, error=text, attempts=0, finished_at=now
+            state=StepState.WARNING if tolerated else StepState.FAILED, error=text, attempts=0, finished_at=now
         )
-        level = EventLevel.WARN if goes_on else EventLevel.ERROR
+        level = EventLevel.WARN if tolerated else EventLevel.ERROR
         audit.note(run, f"{record.title} failed: {error}", level=level, step=record.name)
-        if goes_on:
-            lease_extend(lease)
-        else:
+        if not goes_on:
             lease_release(lease, state=RunState.FAILED, state_since=now, error=str(error), intent=Intent.NONE)
     return None if goes_on else Outcome.STOPPED

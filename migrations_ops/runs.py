@@ -30,7 +30,7 @@ from migrations_ops.models import (
     StepState,
 )
 from migrations_ops.planning import plan_current, rehearsal_plan_create, steps_of
-from migrations_ops.prechecks import precheck_run
+from migrations_ops.prechecks import precheck_run, runs_unfinished
 from migrations_ops.runner import intent_obey
 
 #: States in which a worker has, or may soon have, the run.
@@ -77,9 +77,10 @@ def run_enqueue(*, plan: Plan, actor: str, confirmation: str, reason: str = "") 
     return run
 
 
-def rehearsal_enqueue(*, plan: Plan, actor: str, inline: bool = False) -> Run:
+def rehearsal_enqueue(*, plan: Plan, actor: str, reason: str = "", inline: bool = False) -> Run:
     """Queue the rehearsal of an upgrade plan on a copy of the data. Raises as run_enqueue does."""
-    return run_enqueue(plan=rehearsal_plan_create(plan=plan, actor=actor, inline=inline), actor=actor, confirmation="")
+    rehearsal = rehearsal_plan_create(plan=plan, actor=actor, reason=reason, inline=inline)
+    return run_enqueue(plan=rehearsal, actor=actor, confirmation="", reason=reason)
 
 
 def _confirm(given: str, expected: str) -> None:
@@ -135,10 +136,11 @@ def run_pause(*, run: Run, actor: str, reason: str = "") -> Run:
 def run_cancel(*, run: Run, actor: str, reason: str = "") -> Run:
     """Give up the rest of a run and keep what is done; it can be retried or rolled back later.
 
-    Raises RunStateError.
+    A rollback goes on to its end, unless it failed: then giving it up is what lets a checkpoint be
+    restored. Raises RunStateError.
     """
-    if run.direction == Direction.BACK:
-        allowed = "going forward; a rollback goes on to its end"
+    if run.direction == Direction.BACK and run.state != RunState.FAILED:
+        allowed = "going forward; a rollback goes on to its end unless it fails"
         raise RunStateError(run=run.pk, state=run.get_state_display().lower(), action="cancel", allowed=allowed)
     if run.state in {RunState.PAUSED, RunState.FAILED}:
         with transaction.atomic():
@@ -174,12 +176,13 @@ def run_resume(*, run: Run, actor: str, reason: str = "") -> Run:
 
 def run_retry(*, run: Run, actor: str, reason: str = "") -> Run:
     """Go on with a failed or cancelled run from its last commit. Raises RunStateError, RunActiveError."""
+    _refuse_stale(run, "retry")
     with transaction.atomic():
         run.steps.filter(state=StepState.FAILED).update(attempts=0)
         return _go_on(run, "retry", (RunState.FAILED, RunState.CANCELLED), actor, reason)
 
 
-def _go_on(run: Run, action: str, allowed: tuple[RunState, ...], actor: str, reason: str) -> Run:
+def _go_on(run: Run, action: str, allowed: tuple[RunState, ...], actor: str, reason: str, *, step: str = "") -> Run:
     state = RunState.QUEUED if run.direction == Direction.FORWARD else RunState.ROLLING_BACK
     with transaction.atomic():
         _change(
@@ -191,9 +194,11 @@ def _go_on(run: Run, action: str, allowed: tuple[RunState, ...], actor: str, rea
             finished_at=None,
             error="",
             waiting_for="a worker",
+            intent=Intent.NONE,
             lease_token=None,
         )
-        audit.record(run=run, action=action, actor=actor, reason=reason, message=f"Asked to {action}")
+        message = f"Asked to {action} {step}".rstrip()
+        audit.record(run=run, action=action, actor=actor, reason=reason, message=message, step=step)
         _kick(run)
     return run
 
@@ -206,13 +211,13 @@ def step_skip(*, run: Run, step_name: str, actor: str, reason: str = "") -> Run:
     record = run.steps.filter(
         name=step_name, state__in=[StepState.PENDING, StepState.RUNNING, StepState.FAILED]
     ).first()
-    if record is None:
-        allowed = "paused or failed, and the step is not over"
+    if record is None or run.direction == Direction.BACK:
+        allowed = "paused or failed on its way up, and the step is not over"
         raise RunStateError(run=run.pk, state=run.get_state_display().lower(), action="skip", allowed=allowed)
     if record.critical:
         raise StepCriticalError(step=record.name)
     with transaction.atomic():
-        _go_on(run, "skip", (RunState.PAUSED, RunState.FAILED), actor, reason)
+        _go_on(run, "skip", (RunState.PAUSED, RunState.FAILED), actor, reason, step=record.name)
         run.steps.filter(pk=record.pk).update(state=StepState.SKIPPED, finished_at=timezone.now())
     return run
 
@@ -246,7 +251,7 @@ def run_rollback(*, run: Run, actor: str, confirmation: str, reason: str = "") -
     _confirm(confirmation, rollback_confirmation_expected(run))
     if run.state in MOVING and run.direction == Direction.FORWARD:
         return _ask_to_stop(run, "roll_back", Intent.ROLL_BACK, actor, reason)
-    _refuse_stale_rollback(run)
+    _refuse_stale(run, "roll back")
     allowed = (RunState.SUCCEEDED, RunState.FAILED, RunState.PAUSED, RunState.CANCELLED)
     with transaction.atomic():
         run.steps.filter(state=StepState.FAILED).update(attempts=0)
@@ -260,21 +265,32 @@ def run_rollback(*, run: Run, actor: str, confirmation: str, reason: str = "") -
             finished_at=None,
             error="",
             waiting_for="a worker",
+            intent=Intent.NONE,
         )
         audit.record(run=run, action="roll_back", actor=actor, reason=reason, message="Asked to roll back")
         _kick(run)
     return run
 
 
-def _refuse_stale_rollback(run: Run) -> None:
-    """Only the newest change of the site can be undone, and only while the site is where it led."""
-    if run.state != RunState.SUCCEEDED:
+def _refuse_stale(run: Run, action: str) -> None:
+    """A run that has let the site go is taken up again only while nothing has changed the site since."""
+    if run.state not in {RunState.SUCCEEDED, RunState.CANCELLED}:
         return
-    newer = Run.objects.filter(pk__gt=run.pk, state=RunState.SUCCEEDED).exclude(plan__kind=PlanKind.REHEARSAL).first()
-    here = site_level() == run.plan.to_level
-    if newer or not here or run.plan.kind == PlanKind.REHEARSAL:
+    newer = Run.objects.filter(pk__gt=run.pk).exclude(plan__kind=PlanKind.REHEARSAL)
+    changed = newer.filter(state=RunState.SUCCEEDED).exists() or newer.filter(pk__in=runs_unfinished()).exists()
+    if changed or not _level_fits(run):
         allowed = "the newest run that changed the site, and the site is at the level it led to"
-        raise RunStateError(run=run.pk, state=run.get_state_display().lower(), action="roll back", allowed=allowed)
+        raise RunStateError(run=run.pk, state=run.get_state_display().lower(), action=action, allowed=allowed)
+
+
+def _level_fits(run: Run) -> bool:
+    """Whether the site is where the run has left it."""
+    if run.plan.kind == PlanKind.REHEARSAL:
+        return run.state == RunState.CANCELLED
+    if run.state == RunState.SUCCEEDED:
+        return site_level() == run.plan.to_level
+    ends = sorted([run.plan.from_level, run.plan.to_level])
+    return ends[0] <= site_level() <= ends[1]
 
 
 def actions_legal(run: Run) -> list[str]:
@@ -285,15 +301,15 @@ def actions_legal(run: Run) -> list[str]:
         RunState.RUNNING: ["pause", "cancel", "roll_back", "force_stop"],
         RunState.PAUSING: ["force_stop"],
         RunState.PAUSED: ["resume", "cancel", "roll_back"] if forward else ["resume"],
-        RunState.FAILED: ["retry", "cancel", "roll_back"] if forward else ["retry"],
+        RunState.FAILED: ["retry", "cancel", "roll_back"] if forward else ["retry", "cancel"],
         RunState.ROLLING_BACK: ["pause", "force_stop"],
         RunState.CANCELLED: ["retry", "roll_back"] if forward else ["retry"],
         RunState.SUCCEEDED: ["roll_back"],
         RunState.ROLLED_BACK: [],
     }[RunState(run.state)]
-    if run.state == RunState.SUCCEEDED:
+    if legal:
         try:
-            _refuse_stale_rollback(run)
+            _refuse_stale(run, legal[0])
         except RunStateError:
             return []
     return legal

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID, uuid4
 
-from migrations_ops.checkpoints import checkpoint_create, checkpoint_get, checkpoint_verify, tables_open
+from migrations_ops.checkpoints import checkpoint_create, checkpoint_verify, tables_open
 from migrations_ops.gate import site_level
+from migrations_ops.models import Checkpoint, CheckpointState
 from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext, StepKind
 
 
@@ -43,6 +44,7 @@ class CheckpointStep(Step):
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         # The file stays: it is what the operator falls back on if the rollback itself went wrong.
-        if checkpoint := ctx.record.result.get("checkpoint"):
-            ctx.log(f"Checkpoint {checkpoint_get(checkpoint).pk} is kept")
+        # It may be gone nevertheless, deleted by a person; a rollback does not need it.
+        if Checkpoint.objects.filter(pk=ctx.record.result.get("checkpoint"), state=CheckpointState.COMPLETE).exists():
+            ctx.log(f"Checkpoint {ctx.record.result['checkpoint']} is kept")
         yield Batch()

@@ -159,7 +159,7 @@ def test_a_failed_way_back_is_retried_backwards(monkeypatch: Any) -> None:
     run_rollback(run=run, actor="ada", confirmation=rollback_confirmation_expected(run))
     run = run_inline(run.pk)
     assert run.state == RunState.FAILED and run.direction == Direction.BACK
-    assert actions_legal(run) == ["retry"]
+    assert actions_legal(run) == ["retry", "cancel"]
 
     broken.clear()
     run_retry(run=run, actor="ada")
