@@ -74,6 +74,7 @@ def requires_mvp(level: int) -> Callable[[HttpView], HttpView]:
         def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if site_level() < level:
                 return closed_page(request, phase_at(level))
+            request.level_required = level  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
 
         return gated
@@ -108,7 +109,11 @@ class PhaseAdmin(ModelAdmin):
 
 
 class LevelMiddleware:
-    """Puts `site_level` on the request, read once and only when something asks."""
+    """Puts `site_level` on the request, read once and only when something asks.
+
+    A page that passed its gate while the level closed behind it may find its tables gone; it gets
+    the page of a closed level too.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -116,6 +121,14 @@ class LevelMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.site_level = SimpleLazyObject(site_level)  # type: ignore[attr-defined]
         return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer for a view, or its template, that a closing level has taken the tables from."""
+        required: int = getattr(request, "level_required", 0)
+        if not isinstance(exception, DatabaseError) or site_level() >= required:
+            return None
+        request.site_level = SimpleLazyObject(site_level)  # type: ignore[attr-defined]
+        return closed_page(request, phase_at(required))
 
 
 def level_context(request: HttpRequest) -> dict[str, Any]:
