@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.models import Plugin, Setting
+from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
 from knowledge.risks import search_time_risk, writers_risk
 from knowledge.search import index_check, index_rebuild
@@ -67,5 +68,5 @@ PHASE = Phase(
     checks=(search_index_checked,),
     risks=(search_time_risk, writers_risk),
     derived_models=frozenset({"SearchDoc"}),
-    after_restore=(search_index_rebuilt,),
+    after_restore=(search_index_rebuilt, plugins_align),
 )

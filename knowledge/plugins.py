@@ -203,6 +203,23 @@ def plugin_disable(*, name: str) -> Plugin:
     return plugin
 
 
+def plugins_align() -> None:
+    """Make schedules what the rows say, after a restore has replaced the rows.
+
+    A plugin whose level is closed is disabled: a checkpoint made during a run may hold it enabled.
+    """
+    level = site_level()
+    for spec in plugins().values():
+        if spec.level > level:
+            Plugin.objects.filter(name=spec.name).update(enabled=False)
+        enabled = plugin_is_enabled(spec.name)
+        for schedule in spec.schedules:
+            if enabled:
+                schedule_set(name=schedule.name, function=schedule.function, every=schedule.every)
+            else:
+                schedule_remove(name=schedule.name)
+
+
 def plugin_configure(*, name: str, configuration: Mapping[str, Any]) -> Plugin:
     """Change the named options of a plugin; the others keep their values.
 

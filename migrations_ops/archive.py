@@ -22,6 +22,7 @@ import shutil
 import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -127,35 +128,40 @@ def manifest_differences(expected: dict[str, Any], found: dict[str, Any]) -> lis
     return lines
 
 
-def archive_write(
+@contextmanager
+def archive_written(
     path: Path, *, tables: Iterable[type[Model]], using: str, header: Manifest, heartbeat: Heartbeat = lambda: None
-) -> ArchiveFile:
-    """Write the rows of `tables` to `path` by way of a temporary file; an existing file is replaced.
+) -> Iterator[ArchiveFile]:
+    """Write the rows of `tables` beside `path`; the block that it opens puts the file there.
 
-    Raises DiskFullError, having removed the unfinished file.
+    The block calls `archive_publish`, or the file goes. Raises DiskFullError, having removed the
+    unfinished file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
         manifest = _zip_write(temporary, tables, using, header, heartbeat)
-        sha256 = file_sha256(temporary)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        yield ArchiveFile(temporary, file_sha256(temporary), temporary.stat().st_size, manifest)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise DiskFullError(path=path.name, free=shutil.disk_usage(path.parent).free) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
-    return ArchiveFile(path, sha256, path.stat().st_size, manifest)
+
+
+def archive_publish(file: ArchiveFile, path: Path) -> None:
+    """Give a finished archive its name, durably; an existing file is replaced."""
+    file.path.replace(path)
+    _sync_folder(path.parent)
 
 
 def _zip_write(
     path: Path, tables: Iterable[type[Model]], using: str, header: Manifest, heartbeat: Heartbeat
 ) -> Manifest:
     digests = {}
+    path.touch(mode=0o600)
     with path.open("wb") as raw:
-        path.chmod(0o600)
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
             for model in tables:
                 name = model._meta.db_table

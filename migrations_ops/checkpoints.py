@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from migrations_ops import archive, audit
@@ -32,7 +32,16 @@ from migrations_ops.errors import (
     VerificationError,
 )
 from migrations_ops.gate import site_level, site_level_set
-from migrations_ops.models import ACTIVE_STATES, Checkpoint, CheckpointKind, CheckpointState, Run, RunEvent
+from migrations_ops.models import (
+    ACTIVE_STATES,
+    Checkpoint,
+    CheckpointKind,
+    CheckpointState,
+    PlanKind,
+    Run,
+    RunEvent,
+    RunState,
+)
 from migrations_ops.phase import Phase, highest_level, phases, phases_open
 from migrations_ops.schema import app_close, app_open, migrations_applied
 from migrations_ops.snapshot import snapshot_open
@@ -114,8 +123,14 @@ def archive_record(
         return existing
     path = Path(settings.OPS_CHECKPOINT_DIR) / f"{checkpoint_id}.zip"
     header = {**manifest_header(fields["level"], using), "accounts": accounts_referenced(using)}
-    file = archive.archive_write(path, tables=tables, using=using, header=header, heartbeat=heartbeat)
-    with transaction.atomic():
+    with (
+        archive.archive_written(path, tables=tables, using=using, header=header, heartbeat=heartbeat) as file,
+        transaction.atomic(),
+    ):
+        # In one transaction, the lease first: a worker that has lost the run while it wrote must not
+        # put its file over the one that the run's new worker has recorded.
+        heartbeat()
+        archive.archive_publish(file, path)
         checkpoint = Checkpoint.objects.create(
             pk=checkpoint_id,
             file_name=path.name,
@@ -177,11 +192,19 @@ def checkpoint_fit(checkpoint: Checkpoint) -> None:
         raise CheckpointUnfitError(checkpoint=checkpoint.pk, reason=reason)
     if checkpoint.level > highest_level():
         raise CheckpointUnfitError(checkpoint=checkpoint.pk, reason=f"this release has no MVP{checkpoint.level}")
-    known = {model._meta.db_table: set(archive.columns_of(model)) for model in tables_open(checkpoint.level)}
-    for table, facts in checkpoint.manifest["tables"].items():
-        if unknown := set(facts["columns"]) - known.get(table, set()):
-            reason = f"this release has no {table}.{', '.join(sorted(unknown))}"
-            raise CheckpointUnfitError(checkpoint=checkpoint.pk, reason=reason)
+    if unknown := columns_unknown(checkpoint, tables_open(checkpoint.level)):
+        raise CheckpointUnfitError(checkpoint=checkpoint.pk, reason=f"this release has no {', '.join(unknown)}")
+
+
+def columns_unknown(checkpoint: Checkpoint, tables: Iterable[type[Model]]) -> list[str]:
+    """The columns in a checkpoint's file that these tables do not have, as `table.column`."""
+    known = {model._meta.db_table: set(archive.columns_of(model)) for model in tables}
+    return [
+        f"{table}.{column}"
+        for table, facts in checkpoint.manifest["tables"].items()
+        for column in facts["columns"]
+        if column not in known.get(table, set())
+    ]
 
 
 def checkpoint_restore(*, checkpoint: Checkpoint, heartbeat: archive.Heartbeat = lambda: None) -> dict[str, int]:
@@ -198,9 +221,9 @@ def checkpoint_restore(*, checkpoint: Checkpoint, heartbeat: archive.Heartbeat =
     manifest = archive.archive_manifest(path)
     lock_writers(tables)
     rows_delete(tables)
-    accounts_supply(manifest["accounts"])
     counts = {model._meta.db_table: table_restore(model, path, manifest, heartbeat) for model in tables}
-    sequences_reset(tables)
+    accounts_supply(tables, manifest["accounts"])
+    sequences_reset([*tables, get_user_model()])
     site_level_set(checkpoint.level)
     rows_compare(tables, manifest)
     for phase in phases_open(checkpoint.level):
@@ -227,7 +250,6 @@ def lock_writers(tables: Iterable[type[Model]]) -> None:
     if connection.vendor == "postgresql":
         names = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in tables)
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = 0")
             cursor.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
@@ -239,17 +261,32 @@ def rows_delete(tables: list[type[Model]]) -> None:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")
 
 
-def accounts_supply(accounts: dict[str, str]) -> None:
-    """Make a closed account for every id that rows may point to and that is gone."""
+def accounts_supply(tables: list[type[Model]], accounts: dict[str, str]) -> None:
+    """Make a closed account for every id that rows of these tables point to and that is gone."""
     user_model = get_user_model()
-    present = set(user_model._base_manager.values_list("pk", flat=True))
-    taken = set(user_model._base_manager.values_list(user_model.USERNAME_FIELD, flat=True))
-    for key, name in accounts.items():
-        if int(key) not in present:
-            free = name if name not in taken else f"{name}-{key}"
-            user = user_model(pk=int(key), is_active=False, **{user_model.USERNAME_FIELD: free})
-            user.set_unusable_password()
-            user.save(force_insert=True)
+    keys = {key for model in tables for key in keys_to(user_model, model)}
+    for key in sorted(keys - set(user_model._base_manager.values_list("pk", flat=True))):
+        name = name_free(accounts.get(str(key), "account"), key)
+        user = user_model(pk=key, is_active=False, **{user_model.USERNAME_FIELD: name})
+        user.set_unusable_password()
+        user.save(force_insert=True)
+
+
+def keys_to(target: type[Model], model: type[Model]) -> set[Any]:
+    """Keys of `target` that rows of `model` point to."""
+    fields = [field for field in foreign_keys(model) if field.related_model is target]
+    rows = model._base_manager.order_by()
+    return {key for field in fields for key in rows.values_list(field.attname, flat=True).distinct()} - {None}
+
+
+def name_free(name: str, key: Any) -> str:
+    """A user name that nobody has: `name`, else with the key behind it, else with a number behind that."""
+    user_model = get_user_model()
+    longest = getattr(user_model._meta.get_field(user_model.USERNAME_FIELD), "max_length", None) or 150
+    endings = chain(["", f"-{key}"], (f"-{key}-{number}" for number in count(2)))
+    names = (f"{name[: longest - len(ending)]}{ending}" for ending in endings)
+    taken = user_model._base_manager
+    return next(free for free in names if not taken.filter(**{user_model.USERNAME_FIELD: free}).exists())
 
 
 def table_restore(model: type[Model], path: Path, manifest: archive.Manifest, heartbeat: archive.Heartbeat) -> int:
@@ -257,11 +294,11 @@ def table_restore(model: type[Model], path: Path, manifest: archive.Manifest, he
     facts = manifest["tables"].get(model._meta.db_table)
     if not facts:
         return 0
-    rows, count = archive.archive_lines(path, model._meta.db_table), 0
+    rows, inserted = archive.archive_lines(path, model._meta.db_table), 0
     while batch := list(islice(rows, ROWS_PER_INSERT)):
-        count += archive.rows_insert(model, batch, facts["columns"])
+        inserted += archive.rows_insert(model, batch, facts["columns"])
         heartbeat()
-    return count
+    return inserted
 
 
 def sequences_reset(tables: list[type[Model]]) -> None:
@@ -286,13 +323,19 @@ def rows_compare(tables: list[type[Model]], manifest: archive.Manifest) -> None:
 
 def checkpoint_delete(*, checkpoint: Checkpoint, actor: str, reason: str = "") -> None:
     """Delete the file; the record stays as history. Raises CheckpointProtectedError."""
-    in_use = Run.objects.filter(state__in=ACTIVE_STATES, checkpoints=checkpoint).first()
+    made_or_read = Q(checkpoints=checkpoint) | Q(plan__options__checkpoint=str(checkpoint.pk))
+    in_use = Run.objects.filter(made_or_read, state__in=ACTIVE_STATES).first()
     if in_use:
         raise CheckpointProtectedError(checkpoint=checkpoint.pk, reason=f"run {in_use.pk}, which is not finished")
     with transaction.atomic():
-        Checkpoint.objects.filter(pk=checkpoint.pk).update(state=CheckpointState.DELETED)
+        checkpoint_discard(checkpoint)
         _journal(checkpoint, "delete", f"Deleted the file of {checkpoint.label}", actor, reason)
-        transaction.on_commit(lambda: checkpoint_path(checkpoint).unlink(missing_ok=True))
+
+
+def checkpoint_discard(checkpoint: Checkpoint) -> None:
+    """Record in the caller's transaction that a file is of no use, and delete it when that commits."""
+    Checkpoint.objects.filter(pk=checkpoint.pk).update(state=CheckpointState.DELETED)
+    transaction.on_commit(lambda: checkpoint_path(checkpoint).unlink(missing_ok=True))
 
 
 def checkpoint_protect(*, checkpoint: Checkpoint, protected: bool, actor: str) -> None:
@@ -316,12 +359,21 @@ def checkpoint_events(checkpoint: Checkpoint) -> list[RunEvent]:
 def checkpoints_surplus(*, keep: int) -> list[Checkpoint]:
     """The oldest full checkpoints beyond the newest `keep`.
 
-    Protected ones and those of an unfinished run stay and do not count.
+    Those that `checkpoints_needed` names and protected ones stay and do not count.
     """
     candidates = Checkpoint.objects.filter(
         kind=CheckpointKind.FULL, protected=False, state__in=[CheckpointState.COMPLETE, CheckpointState.CORRUPT]
-    ).exclude(run__state__in=ACTIVE_STATES)
+    ).exclude(pk__in=checkpoints_needed())
     return list(candidates.order_by("-created_at")[keep:])
+
+
+def checkpoints_needed() -> set[UUID]:
+    """Ids of what unfinished runs made or restore, and of what the rollback of the newest restore needs."""
+    runs = Run.objects.filter(state__in=ACTIVE_STATES)
+    restored = Run.objects.filter(plan__kind=PlanKind.RESTORE, state=RunState.SUCCEEDED).order_by("-pk")[:1]
+    made = Checkpoint.objects.filter(Q(run__in=runs) | Q(run__in=list(restored))).values_list("pk", flat=True)
+    read = runs.filter(plan__kind=PlanKind.RESTORE).values_list("plan__options__checkpoint", flat=True)
+    return {*made, *(UUID(key) for key in read)}
 
 
 def checkpoints_trim(*, keep: int, actor: str, reason: str = "") -> list[Checkpoint]:

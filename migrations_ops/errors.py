@@ -115,12 +115,6 @@ class VerificationError(OpsError):
     code = "verification_failed"
 
 
-class ParkedRowsChangedError(OpsError):
-    """Rows of {table} changed after they were parked. Retry: the rows are parked again first."""
-
-    code = "parked_rows_changed"
-
-
 class CheckpointNotFoundError(OpsError):
     """There is no checkpoint {checkpoint}. `manage.py checkpoint list` lists them."""
 

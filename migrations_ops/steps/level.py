@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from migrations_ops.errors import StepFailedError
 from migrations_ops.gate import site_level, site_level_set
+from migrations_ops.phase import phase_at
+from migrations_ops.schema import migrations_applied, migrations_known
 from migrations_ops.steps.base import Batch, Cursor, RollbackOperation, Step, StepContext, StepKind
 
 
@@ -24,6 +27,11 @@ class LevelStep(Step):
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         if cursor:
             return
+        label = phase_at(self.level).app_label
+        if missing := [name for name in migrations_known(label) if name not in migrations_applied(label)]:
+            # A newer release came while the run rested: its pages would ask for columns that are not there.
+            reason = f"{', '.join(missing)} of {label} came with a newer release. Run `manage.py migrate`, then retry."
+            raise StepFailedError(reason=reason)
         site_level_set(self.level)
         ctx.log(f"The site is at MVP{self.level}")
         yield Batch({"level": self.level}, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,10 +11,17 @@ from django.db.models import Model
 from django.utils import timezone
 
 from migrations_ops.archive import archive_lines, rows_insert
-from migrations_ops.checkpoints import checkpoint_get, checkpoint_path, checkpoint_verify, foreign_keys, sequences_reset
-from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState
+from migrations_ops.checkpoints import (
+    checkpoint_get,
+    checkpoint_path,
+    checkpoint_verify,
+    columns_unknown,
+    foreign_keys,
+    sequences_reset,
+)
+from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState, Direction, Finding, FindingStatus
 from migrations_ops.phase import phase_at
-from migrations_ops.steps.base import Batch, Cursor, RollbackOperation, Step, StepContext, StepKind
+from migrations_ops.steps.base import Batch, Commit, Cursor, RollbackOperation, Step, StepContext, StepKind
 
 ROWS_PER_BATCH = 500
 
@@ -31,14 +38,28 @@ class ParkedRowsStep(Step):
     kind: StepKind = StepKind.DATA
 
     def parked(self) -> Checkpoint | None:
-        """The newest archive of this phase that has not come back yet."""
+        """The newest archive of this phase that has not come back yet; a damaged one is not passed over."""
         waiting = Checkpoint.objects.filter(
-            kind=CheckpointKind.PARKED,
-            phase_level=self.level,
-            restored_at__isnull=True,
-            state=CheckpointState.COMPLETE,
+            kind=CheckpointKind.PARKED, phase_level=self.level, restored_at__isnull=True
         )
-        return waiting.order_by("-created_at").first()
+        return waiting.exclude(state=CheckpointState.DELETED).order_by("-created_at").first()
+
+    def precheck(self) -> Iterable[Finding]:
+        if parked := self.parked():
+            lost = columns_unknown(parked, phase_at(self.level).models())
+            yield Finding(
+                code="parked_rows",
+                title="Parked rows fit this release",
+                status=FindingStatus.FAIL if lost else FindingStatus.PASS,
+                evidence=f"It has no {', '.join(lost)}." if lost else f"Checkpoint {parked.pk} fits.",
+                remedy=f"Install a release that has them, or delete checkpoint {parked.pk} with its rows."
+                if lost
+                else "",
+            )
+
+    def commit_for(self, direction: str, cursor: Cursor) -> Commit:
+        """Reading the archive for proof comes first and holds no lock."""
+        return Commit.OUTSIDE if direction == Direction.FORWARD and cursor is None else Commit.ROWS
 
     def estimate(self) -> int:
         parked = self.parked()
@@ -52,17 +73,20 @@ class ParkedRowsStep(Step):
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         if cursor is None:
-            parked = self.parked()
+            if parked := self.parked():
+                checkpoint_verify(checkpoint=parked, heartbeat=ctx.heartbeat)
             cursor = {"checkpoint": str(parked.pk) if parked else None, "table": 0, "row": 0, "left": 0}
+            yield Batch(cursor)
+        if cursor.get("complete"):
+            return
         if cursor["checkpoint"]:
             yield from self._restore(ctx, checkpoint_get(cursor["checkpoint"]), cursor)
         else:
             ctx.log("No parked rows wait for this level")
         ctx.remember(complete=True)
-        yield Batch(cursor)
+        yield Batch({**cursor, "complete": True})
 
     def _restore(self, ctx: StepContext, parked: Checkpoint, cursor: dict[str, Any]) -> Iterator[Batch]:
-        checkpoint_verify(checkpoint=parked)
         tables = phase_at(self.level).models()
         left = cursor["left"]
         for position in range(cursor["table"], len(tables)):

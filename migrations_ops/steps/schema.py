@@ -8,14 +8,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from migrations_ops.archive import manifest_differences, tables_manifest
-from migrations_ops.checkpoints import checkpoint_get, checkpoint_verify, lock_writers, rows_park
-from migrations_ops.errors import ParkedRowsChangedError
+from migrations_ops.checkpoints import (
+    checkpoint_discard,
+    checkpoint_get,
+    checkpoint_verify,
+    lock_writers,
+    rows_park,
+)
 from migrations_ops.models import Direction
 from migrations_ops.phase import Phase, phase_at
 from migrations_ops.schema import migration_apply, migration_unapply, migrations_applied, migrations_known
 from migrations_ops.steps.base import Batch, Commit, Cursor, RollbackOperation, Step, StepContext, StepKind
 
-#: How often rows that changed after they were parked are parked anew before the step fails.
+#: How often rows that changed after they were parked are parked anew while people go on writing;
+#: once more, and they are parked with their writers held.
 PARK_TRIES = 3
 
 
@@ -35,7 +41,8 @@ class SchemaStep(Step):
 
     def commit_for(self, direction: str, cursor: Cursor) -> Commit:
         """Tables change with foreign key checks off; parking writes a file and holds no lock."""
-        parking = direction == Direction.BACK and not (cursor or {}).get("parked")
+        state = cursor or {"tries": 1}
+        parking = direction == Direction.BACK and not state.get("parked") and state["tries"] <= PARK_TRIES
         return Commit.OUTSIDE if parking else Commit.DDL
 
     def estimate(self) -> int:
@@ -68,12 +75,16 @@ class SchemaStep(Step):
 
     def _revert_once(self, ctx: StepContext, state: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """One batch of the way back: the next state and how many migrations were undone."""
-        if not state.get("parked"):
-            return {**state, "parked": self._park(ctx, UUID(state["checkpoint"]))}, 0
         applied = migrations_applied(self.phase.app_label)
-        if applied and (change := self._changed_since(state["parked"])):
-            if state["tries"] >= PARK_TRIES:
-                raise ParkedRowsChangedError(table=change)
+        held = state["tries"] > PARK_TRIES
+        if not state.get("parked"):
+            if held and applied:
+                lock_writers(self.phase.models())
+            state = {**state, "parked": self._park(ctx, UUID(state["checkpoint"]))}
+            if not held:
+                return state, 0
+        if applied and not held and (change := self._changed_since(state["parked"])):
+            checkpoint_discard(checkpoint_get(state["parked"]))
             ctx.log(f"{change}: parked again")
             return self._fresh_archive(tries=state["tries"] + 1), 0
         for name in reversed(applied):

@@ -34,13 +34,13 @@ from migrations_ops.errors import (
     CheckpointNotFoundError,
     CheckpointProtectedError,
     CheckpointUnfitError,
-    DiskFullError,
 )
 from migrations_ops.gate import site_level
 from migrations_ops.models import Checkpoint, CheckpointState, RunState
 from migrations_ops.planning import restore_plan_create
 from migrations_ops.runner import run_inline
 from migrations_ops.runs import confirmation_expected, run_enqueue
+from migrations_ops.steps import checkpoint as checkpoint_step
 from tests.engine.builders import entry_made, run_back, run_queued, run_up, searches_made
 
 pytestmark = pytest.mark.usefixtures("closed_site")
@@ -116,6 +116,89 @@ def test_a_restore_leaves_accounts_alone_and_closes_those_that_it_must_make() ->
     assert not entry.created_by.is_active and not entry.created_by.has_usable_password()
     other.refresh_from_db()
     assert other.check_password("other-words-here")
+
+
+def test_what_is_written_while_a_restore_runs_is_kept_and_its_rollback_gives_it_back(monkeypatch: Any) -> None:
+    Tag.objects.create(name="before")
+    checkpoint = made()
+    verify = checkpoint_step.checkpoint_verify
+
+    def verify_and_write(**options: Any) -> Any:
+        verified = verify(**options)
+        Tag.objects.create(name="confirmed to somebody")
+        return verified
+
+    monkeypatch.setattr(checkpoint_step, "checkpoint_verify", verify_and_write)
+    run = restore(checkpoint)
+    monkeypatch.undo()
+    assert run.state == RunState.SUCCEEDED, run.error
+    assert list(Tag.objects.values_list("name", flat=True)) == ["before"]
+    Tag.objects.create(name="after the restore")
+
+    run = run_back(run)
+
+    assert run.state == RunState.ROLLED_BACK, run.error
+    assert set(Tag.objects.values_list("name", flat=True)) == {"before", "confirmed to somebody"}
+    kept = Checkpoint.objects.filter(label__startswith="At the moment of the restore").order_by("created_at")
+    assert [checkpoint.manifest["tables"]["kb_tags"]["rows"] for checkpoint in kept] == [2, 2]
+
+
+def test_a_restore_makes_only_accounts_that_rows_need_and_finds_each_a_free_name() -> None:
+    user_model = get_user_model()
+    author, unrelated = user_model.objects.create_user("grace"), user_model.objects.create_user("unrelated")
+    entry = entry_made(created_by=author)
+    checkpoint = made()
+    gone = author.pk
+    author.delete()
+    unrelated.delete()
+    user_model.objects.create_user("grace")
+    user_model.objects.create_user(f"grace-{gone}")
+
+    run = restore(checkpoint)
+
+    assert run.state == RunState.SUCCEEDED, run.error
+    entry.refresh_from_db()
+    assert (entry.created_by.pk, entry.created_by.username) == (gone, f"grace-{gone}-2")
+    assert not user_model.objects.filter(username="unrelated").exists()
+
+
+def test_a_restore_sets_the_schedules_of_the_plugins_that_it_enables_and_takes_away_the_others() -> None:
+    from migrations_ops.queue import scheduled_tasks
+
+    low = made()
+    up = run_up()
+    high = made()
+    scheduled = {task.name for task in scheduled_tasks()}
+    run_back(up)
+    assert {task.name for task in scheduled_tasks()} < scheduled
+
+    assert restore(high).state == RunState.SUCCEEDED
+    assert {task.name for task in scheduled_tasks()} == scheduled
+    assert restore(low).state == RunState.SUCCEEDED
+    assert {task.name for task in scheduled_tasks()} < scheduled
+
+
+def test_retention_leaves_what_the_rollback_of_a_restore_needs() -> None:
+    Tag.objects.create(name="one")
+    checkpoint = made()
+    Tag.objects.create(name="two")
+    run = restore(checkpoint)
+
+    checkpoints_trim(keep=0, actor="ada")
+
+    run = run_back(run)
+    assert run.state == RunState.ROLLED_BACK, run.error
+    assert Tag.objects.count() == 2
+
+
+def test_a_checkpoint_that_a_run_is_about_to_restore_is_neither_deleted_nor_trimmed() -> None:
+    checkpoint = made()
+    plan = restore_plan_create(checkpoint_id=str(checkpoint.pk), actor="ada", inline=True)
+    run = run_enqueue(plan=plan, actor="ada", confirmation=confirmation_expected(plan))
+
+    assert checkpoints_trim(keep=0, actor="ada") == []
+    with pytest.raises(CheckpointProtectedError, match=f"run {run.pk}"):
+        checkpoint_delete(checkpoint=checkpoint, actor="ada")
 
 
 def test_an_archive_holds_no_password(closed_site: Path) -> None:
@@ -224,8 +307,7 @@ def test_a_full_disk_fails_the_run_and_leaves_no_unfinished_file(closed_site: Pa
     assert list((closed_site / "checkpoints").iterdir()) == []
     assert not Checkpoint.objects.exists()
     assert site_level() == 1
-    with pytest.raises(DiskFullError):
-        raise DiskFullError(path="x", free=0)
+    assert "DiskFullError" in run.steps.get(state="failed").error
 
 
 def test_parked_rows_are_not_restored_by_hand() -> None:
