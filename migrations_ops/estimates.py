@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Avg
 
 from migrations_ops.models import PlanKind, Run, RunState, StepRecord
 from migrations_ops.steps.base import Step
@@ -51,7 +51,7 @@ def _estimate(step: Step, probe: float) -> StepEstimate:
     return StepEstimate(step=step.name, units=units, seconds=units / probe, source=source)
 
 
-def _scaled(units: int | None, rows: int, seconds: float, probe: float) -> float:
+def _scaled(units: int | None, rows: float, seconds: float, probe: float) -> float:
     """Seconds for `units` by a measurement of `rows`.
 
     What was measured on few rows is mostly the cost of starting; the rest then goes by the probe.
@@ -63,7 +63,7 @@ def _scaled(units: int | None, rows: int, seconds: float, probe: float) -> float
     return seconds + (units - rows) / probe
 
 
-def rehearsed(step_name: str) -> tuple[int, float] | None:
+def rehearsed(step_name: str) -> tuple[float, float] | None:
     """Rows and seconds of a step in the newest rehearsal that measured it."""
     rehearsals = Run.objects.filter(plan__kind=PlanKind.REHEARSAL, state=RunState.SUCCEEDED).order_by("-pk")
     for run in rehearsals[:5]:
@@ -74,12 +74,12 @@ def rehearsed(step_name: str) -> tuple[int, float] | None:
     return None
 
 
-def ran(step_name: str) -> tuple[int, float] | None:
-    """Rows and seconds of a step over the runs that finished it."""
-    total = StepRecord.objects.filter(name=step_name, finished_at__isnull=False, busy_seconds__gt=0).aggregate(
-        rows=Sum("rows_done"), seconds=Sum("busy_seconds")
+def ran(step_name: str) -> tuple[float, float] | None:
+    """Rows and seconds that a step took on average in the runs that finished it."""
+    mean = StepRecord.objects.filter(name=step_name, finished_at__isnull=False, busy_seconds__gt=0).aggregate(
+        rows=Avg("rows_done"), seconds=Avg("busy_seconds")
     )
-    return (total["rows"], total["seconds"]) if total["seconds"] else None
+    return (mean["rows"], mean["seconds"]) if mean["seconds"] else None
 
 
 def probe_rows_per_second() -> float:

@@ -99,7 +99,7 @@ def _findings_of_run(run: Run) -> list[Finding]:
     return precheck_run(run.plan, steps_of(run.plan), run)
 
 
-def plan_create(*, to_level: int, actor: str, inline: bool = False) -> Plan:
+def plan_create(*, to_level: int, actor: str, reason: str = "", inline: bool = False) -> Plan:
     """Plan the way up from the site's level to `to_level`, checked and assessed.
 
     `inline` is for a command that does the work itself and needs no worker.
@@ -111,26 +111,29 @@ def plan_create(*, to_level: int, actor: str, inline: bool = False) -> Plan:
         raise AlreadyAtLevelError(level=level)
     if to_level < level:
         raise DownwardPlanError(from_level=level, to_level=to_level)
-    return _plan_save(PlanKind.UPGRADE, level, to_level, {"inline": inline}, actor)
+    plan = Plan(kind=PlanKind.UPGRADE, from_level=level, to_level=to_level, options={"inline": inline})
+    return _plan_save(plan, actor, reason)
 
 
-def restore_plan_create(*, checkpoint_id: str, actor: str, inline: bool = False) -> Plan:
+def restore_plan_create(*, checkpoint_id: str, actor: str, reason: str = "", inline: bool = False) -> Plan:
     """Plan the restore of a checkpoint. Raises CheckpointNotFoundError, CheckpointUnfitError."""
     checkpoint = checkpoint_get(checkpoint_id)
     checkpoint_fit(checkpoint)
     options = {"checkpoint": str(checkpoint.pk), "inline": inline}
-    return _plan_save(PlanKind.RESTORE, site_level(), checkpoint.level, options, actor)
+    plan = Plan(kind=PlanKind.RESTORE, from_level=site_level(), to_level=checkpoint.level, options=options)
+    return _plan_save(plan, actor, reason)
 
 
-def rehearsal_plan_create(*, plan: Plan, actor: str, inline: bool = False) -> Plan:
+def rehearsal_plan_create(*, plan: Plan, actor: str, reason: str = "", inline: bool = False) -> Plan:
     """Plan the rehearsal of an upgrade. Raises PlanOutdatedError."""
     plan_current(plan)
     options = {"plan": plan.pk, "inline": inline}
-    return _plan_save(PlanKind.REHEARSAL, plan.from_level, plan.to_level, options, actor)
+    rehearsal = Plan(kind=PlanKind.REHEARSAL, from_level=plan.from_level, to_level=plan.to_level, options=options)
+    return _plan_save(rehearsal, actor, reason)
 
 
-def _plan_save(kind: PlanKind, from_level: int, to_level: int, options: dict[str, Any], actor: str) -> Plan:
-    plan = Plan(kind=kind, from_level=from_level, to_level=to_level, options=options, created_by=actor)
+def _plan_save(plan: Plan, actor: str, reason: str) -> Plan:
+    plan.created_by = actor
     steps = steps_of(plan)
     plan.document = plan_document(plan, steps)
     plan.fingerprint = plan_fingerprint(plan, steps)
@@ -138,11 +141,11 @@ def _plan_save(kind: PlanKind, from_level: int, to_level: int, options: dict[str
     with transaction.atomic():
         plan.save(force_insert=True)
         Finding.objects.bulk_create(findings)
-        audit.record(plan=plan, action="plan", actor=actor, message=f"Planned {plan}")
+        audit.record(plan=plan, action="plan", actor=actor, reason=reason, message=f"Planned {plan}")
     return plan
 
 
-def plan_check(*, plan: Plan, actor: str) -> Plan:
+def plan_check(*, plan: Plan, actor: str, reason: str = "") -> Plan:
     """Repeat checks, risks and estimate of a plan; its steps stay as planned. Raises PlanOutdatedError."""
     plan_current(plan)
     findings = _assess(plan, steps_of(plan))
@@ -150,7 +153,7 @@ def plan_check(*, plan: Plan, actor: str) -> Plan:
         plan.findings.filter(run__isnull=True).delete()
         plan.save(update_fields=["assessment", "assessed_at"])
         Finding.objects.bulk_create(findings)
-        audit.record(plan=plan, action="check", actor=actor, message=f"Checked plan {plan.pk}")
+        audit.record(plan=plan, action="check", actor=actor, reason=reason, message=f"Checked plan {plan.pk}")
     return plan
 
 

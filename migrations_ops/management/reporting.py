@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 
 from migrations_ops.errors import DatabaseGoneError, OpsError
-from migrations_ops.models import Run, RunState
+from migrations_ops.models import Run, RunEvent, RunState
 from migrations_ops.reports import run_report
 from migrations_ops.runs import run_get
 
@@ -32,6 +33,22 @@ RESTING = {
     RunState.CANCELLED,
     RunState.SUCCEEDED,
 }
+
+
+def user_name() -> str:
+    """The name of who runs this process; the number where the system knows no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def name_short(text: str) -> str:
+    """A name that fits the journal. Raises ArgumentTypeError."""
+    longest: int = RunEvent._meta.get_field("actor").max_length or 150
+    if not text.strip() or len(text) > longest:
+        raise ArgumentTypeError(f"must have 1 to {longest} characters")
+    return text
 
 
 class OpsCommand(BaseCommand):
@@ -52,7 +69,9 @@ class OpsCommand(BaseCommand):
         """A sub-parser with the options that every verb has."""
         parser: ArgumentParser = verbs.add_parser(name, help=text, description=text)
         parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-        parser.add_argument("--actor", default=getpass.getuser(), help="name for the journal (default: yours)")
+        parser.add_argument(
+            "--actor", type=name_short, default=user_name(), help="name for the journal (default: yours)"
+        )
         parser.add_argument("--reason", default="", help="why, for the journal")
         if waits:
             parser.add_argument("--wait", action="store_true", help="show the progress until the run rests")
@@ -64,7 +83,7 @@ class OpsCommand(BaseCommand):
             result = do(options)
         except OpsError as error:
             self._refuse(options, error)
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
             self._refuse(options, DatabaseGoneError(reason=str(error).strip()))
         else:
             if options["json"]:
@@ -84,15 +103,27 @@ class OpsCommand(BaseCommand):
         if not options["json"]:
             self.stdout.write(text)
 
-    def result_of_run(self, run: Run, options: dict[str, Any]) -> dict[str, Any]:
-        """The report of a run, waited for if asked; exit code 4 when it ended badly."""
+    def confirmation(self, options: dict[str, Any], expected: str) -> str:
+        """What the person types; nothing, which is refused with what would have to be typed, without a terminal."""
+        if options["yes"] or not expected:
+            return expected
+        if options["json"] or not sys.stdin.isatty():
+            return ""
+        try:
+            return input(f"Type {expected} to go on: ")
+        except EOFError:
+            return ""
+
+    def result_of_run(self, run: Run, options: dict[str, Any], wanted: RunState | None = None) -> dict[str, Any]:
+        """The report of a run, waited for if asked; exit code 4 when it ended badly and not as `wanted`."""
         if options.get("wait"):
             run = self._wait(run, options)
         report = run_report(run)
         self.say(options, f"Run {run.pk}: {run.get_state_display()}. {report['meaning']}")
         if run.error:
             self.say(options, run.error)
-        if options.get("wait") and run.state in {RunState.FAILED, RunState.PAUSED, RunState.CANCELLED}:
+        bad = run.state in {RunState.FAILED, RunState.PAUSED, RunState.CANCELLED} and run.state != wanted
+        if options.get("wait") and bad:
             report["exit_code"] = EXIT_RUN_FAILED
         return report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from migrations_ops.checkpoints import (
@@ -63,9 +62,12 @@ class Command(OpsCommand):
 
     def do_restore(self, options: dict[str, Any]) -> dict[str, Any]:
         plan = restore_plan_create(
-            checkpoint_id=options["checkpoint"], actor=options["actor"], inline=options["inline"]
+            checkpoint_id=options["checkpoint"],
+            actor=options["actor"],
+            reason=options["reason"],
+            inline=options["inline"],
         )
-        confirmation = self._confirmation(options, confirmation_expected(plan))
+        confirmation = self.confirmation(options, confirmation_expected(plan))
         run = run_enqueue(plan=plan, actor=options["actor"], confirmation=confirmation, reason=options["reason"])
         if options["inline"]:
             run = run_inline(run.pk)
@@ -74,16 +76,9 @@ class Command(OpsCommand):
 
     def do_delete(self, options: dict[str, Any]) -> dict[str, Any]:
         checkpoint = checkpoint_get(options["checkpoint"])
-        if self._confirmation(options, "DELETE") == "DELETE":
+        if self.confirmation(options, "DELETE") == "DELETE":
             checkpoint_delete(checkpoint=checkpoint, actor=options["actor"], reason=options["reason"])
             self.say(options, f"Deleted {checkpoint.pk}")
             return {"deleted": str(checkpoint.pk)}
         self.say(options, "Nothing was deleted.")
         return {"deleted": None, "exit_code": 1}
-
-    def _confirmation(self, options: dict[str, Any], expected: str) -> str:
-        if options["yes"]:
-            return expected
-        if options["json"] or not sys.stdin.isatty():
-            return ""
-        return input(f"Type {expected} to go on: ")

@@ -1,7 +1,7 @@
 """Django's `migrate`, stopped at the site's level.
 
 Every app that is no phase, and every open phase, goes to its newest migration; closed phases stay
-without tables until a run opens them.
+without tables until a run opens them. A phase that a resting run has made tables for counts as open.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Command(DjangoMigrate):
 
     def handle(self, *args: Any, **options: Any) -> None:
         label = options["app_label"]
-        closed = [phase for phase in phases() if phase.level > site_level()]
+        closed = self._closed(options["database"])
         if label:
             self._refuse_phase_moves(label, options["migration_name"], closed)
             super().handle(*args, **options)
@@ -32,6 +32,10 @@ class Command(DjangoMigrate):
             super().handle(*args, **options)
         else:
             self._migrate_open(closed, *args, **options)
+
+    def _closed(self, using: str) -> list[Phase]:
+        begun = {label for label, _name in MigrationLoader(connections[using]).applied_migrations}
+        return [phase for phase in phases() if phase.level > site_level() and phase.app_label not in begun]
 
     def _refuse_phase_moves(self, label: str, target: str | None, closed: list[Phase]) -> None:
         phase = phase_of_app(label)
@@ -54,6 +58,8 @@ class Command(DjangoMigrate):
             known = {key for key in loader.disk_migrations if key[0] == config.label}
             if config.label not in closed_labels and known - done:
                 super().handle(*args, **{**options, "app_label": config.label, "run_syncdb": False})
+        if options["plan"] or options["check_unapplied"]:
+            return  # these only look
         for phase in closed:
             # Before the level opens, so that groups can be given them, and so that neither a run nor
             # its rollback changes what people may do.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from migrations_ops import rehearsal_copy
 from migrations_ops.management.reporting import EXIT_BLOCKED, OpsCommand
-from migrations_ops.models import Plan, Run
+from migrations_ops.models import Plan, Run, RunState
 from migrations_ops.planning import plan_check, plan_create, plan_get
 from migrations_ops.reports import plan_report, run_report, site_report
 from migrations_ops.runner import run_inline
@@ -70,7 +69,7 @@ class Command(OpsCommand):
         skip.add_argument("run")
         skip.add_argument("step")
         runs = self.verb(verbs, "runs", "the latest runs")
-        runs.add_argument("--limit", type=int, default=20)
+        runs.add_argument("--limit", type=int, default=20, choices=range(1, 1001), metavar="1..1000")
 
     def _add_copy_verb(self, verbs: Any) -> None:
         copy = self.verb(verbs, "rehearse-copy", "used by rehearsals: run up and back in a scratch database")
@@ -90,10 +89,12 @@ class Command(OpsCommand):
         return report
 
     def do_plan(self, options: dict[str, Any]) -> dict[str, Any]:
-        return self._plan_result(plan_create(to_level=options["level"], actor=options["actor"]), options)
+        plan = plan_create(to_level=options["level"], actor=options["actor"], reason=options["reason"])
+        return self._plan_result(plan, options)
 
     def do_check(self, options: dict[str, Any]) -> dict[str, Any]:
-        return self._plan_result(plan_check(plan=plan_get(options["plan"]), actor=options["actor"]), options)
+        plan = plan_check(plan=plan_get(options["plan"]), actor=options["actor"], reason=options["reason"])
+        return self._plan_result(plan, options)
 
     def _plan_result(self, plan: Plan, options: dict[str, Any]) -> dict[str, Any]:
         report = plan_report(plan)
@@ -113,29 +114,24 @@ class Command(OpsCommand):
         return report
 
     def do_rehearse(self, options: dict[str, Any]) -> dict[str, Any]:
-        run = rehearsal_enqueue(plan=plan_get(options["plan"]), actor=options["actor"], inline=options["inline"])
+        run = rehearsal_enqueue(
+            plan=plan_get(options["plan"]), actor=options["actor"], reason=options["reason"], inline=options["inline"]
+        )
         return self._started(run, options)
 
     def do_run(self, options: dict[str, Any]) -> dict[str, Any]:
         plan = plan_get(options["plan"])
         if options["inline"]:
             plan.options["inline"] = True  # stored with the run, and only if one is made
-        confirmation = self._confirmation(options, confirmation_expected(plan))
+        confirmation = self.confirmation(options, confirmation_expected(plan))
         run = run_enqueue(plan=plan, actor=options["actor"], confirmation=confirmation, reason=options["reason"])
         return self._started(run, options)
 
-    def _started(self, run: Run, options: dict[str, Any]) -> dict[str, Any]:
+    def _started(self, run: Run, options: dict[str, Any], wanted: RunState | None = None) -> dict[str, Any]:
         if options.get("inline"):
             run = run_inline(run.pk)
             options["wait"] = True
-        return self.result_of_run(run, options)
-
-    def _confirmation(self, options: dict[str, Any], expected: str) -> str:
-        if options["yes"] or not expected:
-            return expected
-        if options["json"] or not sys.stdin.isatty():
-            return ""  # refused with what would have to be typed
-        return input(f"Type {expected} to go on: ")
+        return self.result_of_run(run, options, wanted)
 
     def do_show(self, options: dict[str, Any]) -> dict[str, Any]:
         run = run_get(options["run"])
@@ -146,23 +142,23 @@ class Command(OpsCommand):
         return report
 
     def do_pause(self, options: dict[str, Any]) -> dict[str, Any]:
-        return self._act(run_pause, options)
+        return self._act(run_pause, options, wanted=RunState.PAUSED)
 
     def do_resume(self, options: dict[str, Any]) -> dict[str, Any]:
         return self._act(run_resume, options)
 
     def do_cancel(self, options: dict[str, Any]) -> dict[str, Any]:
-        return self._act(run_cancel, options)
+        return self._act(run_cancel, options, wanted=RunState.CANCELLED)
 
     def do_retry(self, options: dict[str, Any]) -> dict[str, Any]:
         return self._act(run_retry, options)
 
     def do_force_stop(self, options: dict[str, Any]) -> dict[str, Any]:
-        return self._act(run_force_stop, options)
+        return self._act(run_force_stop, options, wanted=RunState.PAUSED)
 
-    def _act(self, service: Any, options: dict[str, Any]) -> dict[str, Any]:
+    def _act(self, service: Any, options: dict[str, Any], wanted: RunState | None = None) -> dict[str, Any]:
         run = service(run=run_get(options["run"]), actor=options["actor"], reason=options["reason"])
-        return self._started(run, options)
+        return self._started(run, options, wanted)
 
     def do_skip(self, options: dict[str, Any]) -> dict[str, Any]:
         run = step_skip(
@@ -172,7 +168,7 @@ class Command(OpsCommand):
 
     def do_rollback(self, options: dict[str, Any]) -> dict[str, Any]:
         run = run_get(options["run"])
-        confirmation = self._confirmation(options, rollback_confirmation_expected(run))
+        confirmation = self.confirmation(options, rollback_confirmation_expected(run))
         run = run_rollback(run=run, actor=options["actor"], confirmation=confirmation, reason=options["reason"])
         return self._started(run, options)
 
