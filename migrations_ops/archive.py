@@ -57,6 +57,11 @@ def columns_of(model: type[Model]) -> list[str]:
     return [field.attname for field in model._meta.concrete_fields]
 
 
+def foreign_keys(model: type[Model]) -> list[models.ForeignKey[Any, Any]]:
+    """The foreign key columns of a model."""
+    return [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
+
+
 def line_of(values: Iterable[Any]) -> bytes:
     """One row as a line of the archive."""
     text = json.dumps(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable
-from itertools import chain, count, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,11 +18,12 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.color import no_style
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.db.models import Model, Q
 from django.utils import timezone
 
 from migrations_ops import archive, audit
+from migrations_ops.accounts import accounts_referenced, accounts_supply
 from migrations_ops.errors import (
     CheckpointCorruptError,
     CheckpointMissingError,
@@ -155,12 +156,6 @@ def manifest_header(level: int, using: str) -> archive.Manifest:
     }
 
 
-def accounts_referenced(using: str) -> dict[str, str]:
-    """User name by id; no password, address or permission leaves the database."""
-    users = get_user_model()._base_manager.using(using).order_by("pk")
-    return {str(pk): name for pk, name in users.values_list("pk", get_user_model().USERNAME_FIELD)}
-
-
 def checkpoint_verify(*, checkpoint: Checkpoint, heartbeat: archive.Heartbeat = lambda: None) -> Checkpoint:
     """Read the whole file again and compare it with its record and its manifest.
 
@@ -259,34 +254,6 @@ def rows_delete(tables: list[type[Model]]) -> None:
     with connection.cursor() as cursor:
         for model in reversed(tables):
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")
-
-
-def accounts_supply(tables: list[type[Model]], accounts: dict[str, str]) -> None:
-    """Make a closed account for every id that rows of these tables point to and that is gone."""
-    user_model = get_user_model()
-    keys = {key for model in tables for key in keys_to(user_model, model)}
-    for key in sorted(keys - set(user_model._base_manager.values_list("pk", flat=True))):
-        name = name_free(accounts.get(str(key), "account"), key)
-        user = user_model(pk=key, is_active=False, **{user_model.USERNAME_FIELD: name})
-        user.set_unusable_password()
-        user.save(force_insert=True)
-
-
-def keys_to(target: type[Model], model: type[Model]) -> set[Any]:
-    """Keys of `target` that rows of `model` point to."""
-    fields = [field for field in foreign_keys(model) if field.related_model is target]
-    rows = model._base_manager.order_by()
-    return {key for field in fields for key in rows.values_list(field.attname, flat=True).distinct()} - {None}
-
-
-def name_free(name: str, key: Any) -> str:
-    """A user name that nobody has: `name`, else with the key behind it, else with a number behind that."""
-    user_model = get_user_model()
-    longest = getattr(user_model._meta.get_field(user_model.USERNAME_FIELD), "max_length", None) or 150
-    endings = chain(["", f"-{key}"], (f"-{key}-{number}" for number in count(2)))
-    names = (f"{name[: longest - len(ending)]}{ending}" for ending in endings)
-    taken = user_model._base_manager
-    return next(free for free in names if not taken.filter(**{user_model.USERNAME_FIELD: free}).exists())
 
 
 def table_restore(model: type[Model], path: Path, manifest: archive.Manifest, heartbeat: archive.Heartbeat) -> int:
@@ -412,8 +379,3 @@ def disk_free() -> int:
     folder = Path(settings.OPS_CHECKPOINT_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     return shutil.disk_usage(folder).free
-
-
-def foreign_keys(model: type[Model]) -> list[models.ForeignKey[Any, Any]]:
-    """The foreign key columns of a model."""
-    return [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]

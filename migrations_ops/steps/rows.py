@@ -10,13 +10,12 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
-from migrations_ops.archive import archive_lines, rows_insert
+from migrations_ops.archive import archive_lines, foreign_keys, rows_insert
 from migrations_ops.checkpoints import (
     checkpoint_get,
     checkpoint_path,
     checkpoint_verify,
     columns_unknown,
-    foreign_keys,
     sequences_reset,
 )
 from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState, Direction, Finding, FindingStatus

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.db import ProgrammingError
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
@@ -45,7 +46,7 @@ def test_a_page_that_passed_its_gate_before_the_level_closed_says_that_it_is_clo
 
 def test_an_error_of_the_database_at_an_open_level_is_not_hidden(rf: RequestFactory) -> None:
     request = rf.get("/analytics/")
-    request.level_required = 2
+    request.level_required, request.user = 2, AnonymousUser()
     middleware = gate.LevelMiddleware(lambda request: HttpResponse())
     lost = ProgrammingError("no such table: search_analytics")
 
