@@ -1,116 +1,108 @@
-"""The commands: the whole story by shell, exit codes, JSON, and what they say to wrong input."""
+"""The commands: exit codes, JSON and nothing else, and what the journal keeps of who and why."""
 
 from __future__ import annotations
 
+import getpass
 import json
-import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import ProgrammingError
 
-from tests.sites import Site, site_new
+from migrations_ops.management import reporting
+from migrations_ops.models import Plan, RunEvent
+from tests.engine.builders import run_queued, run_up
 
-
-def refused(site: Site, *arguments: str, code: int = 1) -> dict[str, Any]:
-    """The error object of a command that is refused with this exit code."""
-    done = site.manage(*arguments, "--json", check=False)
-    assert done.returncode == code, done.stderr
-    error: dict[str, Any] = json.loads(done.stdout)["error"]
-    return error
+pytestmark = pytest.mark.usefixtures("closed_site")
 
 
-def test_the_whole_story_by_commands(site: Site) -> None:
-    made = site.manage_json("checkpoint", "create", "--label", "before all")
-    planned = site.manage("mvp", "plan", "2", "--json", check=False)
-    plan = json.loads(planned.stdout)["plan"]
-    assert planned.returncode == 3  # nobody works on the queue here
-    assert site.manage_json("mvp", "rehearse", str(plan), "--inline")["state"] == "succeeded"
-
-    run = site.manage_json("mvp", "run", str(plan), "--yes", "--inline", "--actor", "ada", "--reason", "we want it")
-
-    assert run["state"] == "succeeded" and run["started_by"] == "ada" and run["progress"] == 1.0
-    assert site.manage_json("mvp", "status")["level"] == 2
-    number = str(run["run"])
-    assert site.manage_json("mvp", "rollback", number, "--yes", "--inline")["state"] == "rolled_back"
-    assert site.manage_json("mvp", "status")["level"] == 1
-    assert [row["state"] for row in site.manage_json("mvp", "runs")["runs"]] == ["rolled_back", "succeeded"]
-
-    short = made["checkpoint"][:8]
-    assert site.manage_json("checkpoint", "verify", short)["verified_at"]
-    assert site.manage_json("checkpoint", "restore", short, "--yes", "--inline")["state"] == "succeeded"
-    assert site.manage_json("checkpoint", "delete", short, "--yes")["deleted"] == made["checkpoint"]
-    assert made["checkpoint"] not in {
-        row["checkpoint"] for row in site.manage_json("checkpoint", "list")["checkpoints"]
-    }
-
-
-def test_wrong_input_gets_a_code_and_a_sentence_and_changes_nothing(site: Site) -> None:
-    assert refused(site, "mvp", "plan", "9")["code"] == "level_unknown"
-    assert refused(site, "mvp", "plan", "1")["code"] == "already_at_level"
-    assert refused(site, "mvp", "run", "7", "--yes")["code"] == "plan_not_found"
-    assert refused(site, "mvp", "show", "x")["code"] == "run_not_found"
-    assert refused(site, "checkpoint", "verify", "abc")["code"] == "checkpoint_not_found"
-    plan = json.loads(site.manage("mvp", "plan", "2", "--json", check=False).stdout)["plan"]
-    unconfirmed = refused(site, "mvp", "run", str(plan), "--inline")
-    assert unconfirmed == {
-        "code": "confirmation_mismatch",
-        "message": "The confirmation does not match. Type exactly: MVP2",
-    }
-    assert refused(site, "mvp", "run", str(plan), "--yes", code=3)["code"] == "plan_blocked"
-    assert site.manage("mvp", "plan", "two", check=False).returncode == 2
-
-    status = site.manage_json("mvp", "status")
-    assert status["level"] == 1 and status["active_run"] is None
-    assert site.manage_json("mvp", "runs")["runs"] == []
-
-
-def test_a_database_that_is_gone_is_said_in_one_sentence(tmp_path: Path) -> None:
-    nowhere = Site("postgresql", tmp_path, "postgresql://kb@127.0.0.1:1/kb")
-
-    error = refused(nowhere, "mvp", "status")
-
-    assert error["code"] == "database_gone" and "Nothing was changed" in error["message"]
-
-
-def test_a_locked_database_blocks_a_plan_and_says_who(tmp_path: Path) -> None:
-    site = site_new("sqlite", tmp_path / "site")
-    site.manage("migrate", "--verbosity=0")
-    plan = json.loads(site.manage("mvp", "plan", "2", "--json", check=False).stdout)["plan"]
-    writer = sqlite3.connect(site.data_dir / "kb.sqlite3", isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-
-    # The checks give up after two seconds; storing their result would wait for the writer.
-    process = site.spawn("manage.py", "mvp", "check", str(plan), "--json", stdout=-1)
-    with pytest.raises(TimeoutError):
-        wait(process, seconds=6)
-    writer.execute("ROLLBACK")
-    writer.close()
-    answer = json.loads(process.communicate(timeout=60)[0])
-
-    lock = next(found for found in answer["findings"] if found["code"] == "active_transactions")
-    assert lock["status"] == "fail" and "No write lock in 2000 ms" in lock["evidence"]
-    assert answer["ready"] is False
-
-
-def wait(process: Any, seconds: float) -> None:
-    import subprocess
-
+def answered(capsys: Any, *arguments: str) -> tuple[int, Any]:
+    """Exit code and JSON of a command."""
     try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
+        call_command(*arguments, "--json")
+        code = 0
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    return code, json.loads(capsys.readouterr().out)
 
 
-def test_migrate_stops_at_the_level_of_the_site(site: Site) -> None:
-    opened = site.manage("migrate").stdout
-    assert "MVP2 (Analytics and patterns) is closed: no tables made." in opened
-    closed = site.manage("migrate", "analytics", check=False)
-    assert closed.returncode == 1 and "belongs to MVP2, which is closed" in closed.stderr
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+def test_waiting_for_a_pause_or_a_cancel_is_done_when_it_has_happened(capsys: Any, verb: str) -> None:
+    run = run_queued()
 
-    plan = json.loads(site.manage("mvp", "plan", "2", "--json", check=False).stdout)["plan"]
-    site.manage("mvp", "run", str(plan), "--yes", "--inline")
-    site.manage("migrate", "--verbosity=0")
-    dropped = site.manage("migrate", "analytics", "zero", check=False)
+    code, report = answered(capsys, "mvp", verb, str(run.pk), "--wait", "--reason", "wrong night")
 
-    assert dropped.returncode == 1 and "`manage.py mvp rollback` closes it" in dropped.stderr
+    assert (code, report["state"]) == (0, {"pause": "paused", "cancel": "cancelled"}[verb])
+    assert RunEvent.objects.filter(run=run, action=verb, reason="wrong night").exists()
+
+
+def test_a_run_that_was_waited_for_and_paused_is_no_success(capsys: Any) -> None:
+    run = run_queued()
+    answered(capsys, "mvp", "pause", str(run.pk))
+
+    assert answered(capsys, "mvp", "show", str(run.pk), "--wait")[0] == 4
+
+
+@pytest.mark.parametrize("number", ["7", "x", "99999999999999999999999"])
+@pytest.mark.parametrize("verb", ["show", "pause", "rollback"])
+def test_an_unknown_run_is_an_error_in_json(capsys: Any, verb: str, number: str) -> None:
+    code, report = answered(capsys, "mvp", verb, number)
+
+    assert (code, report["error"]["code"]) == (1, "run_not_found")
+
+
+def test_any_error_of_the_database_is_json_too(capsys: Any, monkeypatch: Any) -> None:
+    def missing() -> None:
+        raise ProgrammingError('relation "ops_runs" does not exist')
+
+    monkeypatch.setattr("migrations_ops.management.commands.mvp.site_report", missing)
+
+    code, report = answered(capsys, "mvp", "status")
+
+    assert (code, report["error"]["code"]) == (1, "database_gone")
+    assert "ops_runs" in report["error"]["message"]
+
+
+def test_without_a_terminal_a_dangerous_command_says_what_to_type(capsys: Any) -> None:
+    run = run_up()
+
+    code, report = answered(capsys, "mvp", "rollback", str(run.pk))
+
+    assert (code, report["error"]["code"]) == (1, "confirmation_mismatch")
+    assert f"ROLL BACK {run.pk}" in report["error"]["message"]
+
+
+@pytest.mark.parametrize("arguments", [["runs", "--limit", "-1"], ["status", "--actor", "a" * 151]])
+def test_wrong_values_of_options_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(CommandError):
+        call_command("mvp", *arguments)
+
+
+def test_a_process_whose_user_has_no_name_has_a_number(monkeypatch: Any) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000830000")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+
+    assert reporting.user_name().startswith("uid ")
+
+
+def test_the_journal_keeps_the_reason_of_plans_and_checks(capsys: Any) -> None:
+    answered(capsys, "mvp", "plan", "2", "--actor", "grace", "--reason", "ticket 7")
+    answered(capsys, "mvp", "check", str(Plan.objects.get().pk), "--actor", "grace", "--reason", "disk was full")
+
+    kept = RunEvent.objects.filter(actor="grace").order_by("pk").values_list("action", "reason")
+    assert list(kept) == [("plan", "ticket 7"), ("check", "disk was full")]
+
+
+def test_migrate_that_only_looks_writes_nothing() -> None:
+    from django.contrib.auth.models import Permission
+
+    Permission.objects.filter(content_type__app_label="analytics").delete()
+
+    call_command("migrate", "--plan", verbosity=0)
+
+    assert not Permission.objects.filter(content_type__app_label="analytics").exists()
+    call_command("migrate", verbosity=0)
+    assert Permission.objects.filter(content_type__app_label="analytics").exists()

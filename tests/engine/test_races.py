@@ -261,3 +261,59 @@ def test_parked_rows_that_are_damaged_stop_the_next_upgrade_and_are_not_passed_o
     checkpoint_delete(checkpoint=parked, actor="ada")
     run_retry(run=run, actor="ada")
     assert run_inline(run.pk).state == RunState.SUCCEEDED
+
+
+def test_a_level_does_not_open_while_a_newer_release_has_tables_for_it(closed_site: Any, monkeypatch: Any) -> None:
+    from migrations_ops.gate import site_level
+    from migrations_ops.steps import level
+
+    known = level.migrations_known
+    monkeypatch.setattr(level, "migrations_known", lambda label: [*known(label), "0099_newer"])
+
+    run = run_up()
+
+    assert run.state == RunState.FAILED and "0099_newer of analytics" in run.error
+    assert site_level() == 1
+    monkeypatch.undo()
+    run_retry(run=run, actor="ada")
+    assert run_inline(run.pk).state == RunState.SUCCEEDED
+
+
+def test_migrate_brings_the_tables_of_a_resting_run_up_to_date(closed_site: Any, monkeypatch: Any) -> None:
+    from django.core.management import CommandError, call_command
+
+    monkeypatch.setattr("migrations_ops.steps.level.LevelStep.apply", broken_step)
+    with pytest.raises(CommandError, match="is closed on this site"):
+        call_command("migrate", "analytics", verbosity=0)
+
+    assert run_up().state == RunState.FAILED
+
+    call_command("migrate", "analytics", verbosity=0)
+
+
+def broken_step(*args: Any, **options: Any) -> Any:
+    raise ValueError("not today")
+
+
+def test_parked_rows_with_a_column_that_the_release_does_not_know_block_the_plan(closed_site: Any) -> None:
+    from migrations_ops.planning import plan_create
+
+    run_back(run_up())
+    parked = Checkpoint.objects.get(kind=CheckpointKind.PARKED)
+    assert plan_create(to_level=2, actor="ada", inline=True).findings.get(code="parked_rows").status == "pass"
+    parked.manifest["tables"]["ignored_queries"]["columns"].append("colour")
+    parked.save()
+
+    found = plan_create(to_level=2, actor="ada", inline=True).findings.get(code="parked_rows")
+
+    assert found.status == "fail" and "ignored_queries.colour" in found.evidence
+
+
+def test_an_estimate_is_the_mean_of_earlier_runs_and_not_their_sum(monkeypatch: Any) -> None:
+    from migrations_ops.estimates import ran
+
+    for seconds in (2.0, 4.0):
+        run = run_inline(run_of(monkeypatch, TagStep(name="a", title="A", count=0)).pk)
+        run.steps.update(busy_seconds=seconds)
+
+    assert ran("a") == (0, 3.0)
