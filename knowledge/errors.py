@@ -80,6 +80,12 @@ class MergeRefusedError(KnowledgeError):
     code = "merge_refused"
 
 
+class LogTooLargeError(KnowledgeError):
+    """This log is longer than {limit_kb} KB, so it was not read. Send the part around the first error."""
+
+    code = "log_too_large"
+
+
 class FeedbackInvalidError(KnowledgeError):
     """The feedback cannot be saved: {problem}"""
 

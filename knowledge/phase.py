@@ -58,6 +58,7 @@ PHASE = Phase(
     opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
     nav=(
         NavLink(title=_("Browse"), url_name="browse"),
+        NavLink(title=_("Logs"), url_name="logs"),
         NavLink(
             title=_("Reviews"),
             url_name="reviews",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from knowledge.views import assist, browse, editing, entry, history, home, results, reviews, theme, vocabulary
+from knowledge.views import assist, browse, editing, entry, history, home, logs, results, reviews, theme, vocabulary
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("tags/", vocabulary.tags, name="tags"),
     path("codes/", vocabulary.codes, name="codes"),
     path("codes/<path:code>/", vocabulary.code, name="code"),
+    path("logs/", logs.logs, name="logs"),
+    path("logs/draft/", logs.log_draft, name="log_draft"),
     path("entries/new/", editing.create, name="entry_create"),
     path("entries/assist/", assist.assist, name="entry_assist"),
     path("entries/<uuid:pk>/", entry.entry, name="entry"),
