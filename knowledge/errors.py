@@ -50,7 +50,7 @@ class RevisionGoneError(KnowledgeError):
 
 
 class FlagInvalidError(KnowledgeError):
-    """The report was not sent: {problem}"""
+    """The report was not saved: {problem}"""
 
     code = "flag_invalid"
 

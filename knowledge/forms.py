@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.labels import TAG_CHARS
-from knowledge.models import Entry
+from knowledge.models import Entry, FlagReason
 from knowledge.outlines import is_untouched
 
 if TYPE_CHECKING:
@@ -111,3 +111,12 @@ class VoteForm(forms.Form):
             "rating": self.cleaned_data["rating"],
             "comment": self.cleaned_data["comment"],
         }
+
+
+class FlagForm(forms.Form):
+    """What is wrong with an entry."""
+
+    reason = forms.ChoiceField(label=_("What is wrong?"), choices=[("", "–"), *FlagReason.choices])
+    comment = forms.CharField(
+        label=_("What should it say?"), max_length=2_000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )

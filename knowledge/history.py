@@ -45,6 +45,11 @@ def revision_keep(*, entry: Entry) -> EntryRevision:
     return _kept(revision_of(entry))
 
 
+def revision_kept(entry: Entry, version: int) -> bool:
+    """Whether the history has this version."""
+    return EntryRevision.objects.filter(entry=entry, version=version).exists()
+
+
 def revision_of(entry: Entry) -> EntryRevision:
     """The entry as it is now as a version that is not saved."""
     return EntryRevision(

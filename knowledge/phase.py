@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.following import flags_open_count
 from knowledge.models import Plugin, Setting
 from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
@@ -65,6 +66,7 @@ PHASE = Phase(
             permission="knowledge.validate_entry",
             count=reviews_pending_count,
         ),
+        NavLink(title=_("Reports"), url_name="flags", permission="knowledge.change_entryflag", count=flags_open_count),
     ),
     checks=(search_index_checked,),
     risks=(search_time_risk, writers_risk),

@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from knowledge.views import assist, browse, editing, entry, history, home, logs, results, reviews, theme, vocabulary
+from knowledge.views import (
+    assist,
+    browse,
+    editing,
+    entry,
+    following,
+    history,
+    home,
+    logs,
+    results,
+    reviews,
+    theme,
+    vocabulary,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -23,6 +36,11 @@ urlpatterns = [
     path("entries/<uuid:pk>/vote/", entry.entry_vote, name="entry_vote"),
     path("reviews/", reviews.reviews, name="reviews"),
     path("drafts/", reviews.drafts, name="drafts"),
+    path("entries/<uuid:pk>/mark/", following.entry_mark, name="entry_mark"),
+    path("entries/<uuid:pk>/flag/", following.entry_flag, name="entry_flag"),
+    path("mine/", following.mine, name="mine"),
+    path("reports/", following.flags, name="flags"),
+    path("reports/<int:flag>/settle/", following.settle, name="flag_settle"),
     path("entries/<uuid:pk>/history/", history.history, name="entry_history"),
     path("entries/<uuid:pk>/history/<int:version>/", history.version, name="entry_version"),
     path("entries/<uuid:pk>/compare/", history.compare, name="entry_compare"),

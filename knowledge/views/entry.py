@@ -19,6 +19,7 @@ from knowledge.forms import VoteForm
 from knowledge.listing import entries_related
 from knowledge.models import Entry, EntryAddress, EntryStatus, ErrorCode, Feedback, entry_slug
 from knowledge.reading import reading_text
+from knowledge.views.following import following_context
 from knowledge.views.results import search_opened_by
 from knowledge.views.reviews import review_context
 from knowledge.views.visitor import (
@@ -54,6 +55,7 @@ def entry(request: HttpRequest, pk: UUID, slug: str = "") -> HttpResponse:
     context = {
         **vote_context(request, found),
         **text_context(found, codes),
+        **following_context(request, found),
         "codes": codes,
         "tags": found.tags.all(),
         "related": entries_related(found, RELATED_SHOWN),

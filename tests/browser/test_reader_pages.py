@@ -66,6 +66,21 @@ def test_an_entry_prints_as_a_sheet_with_boxes_before_its_steps(live_server: Any
     assert calm_page.locator("li", has_text="Validate input").evaluate(before) == "none"
 
 
+def test_an_entry_is_watched_and_reported_without_leaving_it(live_server: Any, calm_page: Page) -> None:
+    entry = an_entry()
+    a_person()
+    log_in(calm_page, live_server.url, "ana")
+    calm_page.goto(live_server.url + entry.get_absolute_url())
+    calm_page.get_by_role("button", name="Watch").click()
+    expect(calm_page.get_by_role("button", name="Watch")).to_have_attribute("aria-pressed", "true")
+    calm_page.get_by_text("Something wrong with this entry?").click()
+    calm_page.get_by_label("What is wrong?").select_option("outdated")
+    calm_page.get_by_role("button", name="Send the report").click()
+    expect(calm_page.get_by_text("You reported: It is out of date")).to_be_visible()
+    calm_page.goto(live_server.url + reverse("mine"))
+    expect(calm_page.get_by_role("link", name=entry.title)).to_have_count(2)
+
+
 def test_versions_are_compared_and_restored(live_server: Any, calm_page: Page) -> None:
     entry = an_entry(title="The right title")
     entry_update(entry=entry, expected_version=1, author=None, title="A wrong title")
