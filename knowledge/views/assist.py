@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ SIMILAR_SHOWN = 5
 CODES_SHOWN = 24
 #: As much of the problem as is compared with other entries.
 COMPARED_CHARS = 400
+CODES_COMPARED = 2
 #: Less than this is no title yet.
 TITLE_CHARS_LEAST = 3
 #: A text over its limit is shown up to here, so that one sees what to shorten.
@@ -73,7 +74,7 @@ def assistance(request: HttpRequest, typed: Mapping[str, Any], *, without: UUID 
     texts = [title, described, "" if is_untouched("solution", solution) else solution]
     return Assistance(
         codes=codes_typed(given, texts),
-        similar=similar(request, f"{title}\n{described[:COMPARED_CHARS]}", without) if title or described else (),
+        similar=similar(request, compared_texts(title, described), without),
         title=title,
         problem_html=markdown_html(problem),
         solution_html=markdown_html(solution),
@@ -89,13 +90,26 @@ def codes_typed(given: list[str], texts: list[str]) -> tuple[FoundCode, ...]:
     return tuple(FoundCode(code=code, meaning=meanings.get(code, ""), known=code in meanings) for code in shown)
 
 
-def similar(request: HttpRequest, text: str, without: UUID | None) -> tuple[Entry, ...]:
-    """Entries that may say the same already, drafts of others too for those who see them."""
-    if len(text.strip()) < TITLE_CHARS_LEAST:
-        return ()
+def similar(request: HttpRequest, texts: Iterable[str], without: UUID | None) -> tuple[Entry, ...]:
+    """Entries that may say the same already, best first; drafts of others too for those who see them.
+
+    The texts are searched for one after the other: an entry that is in the index itself is so much the
+    best result for its own text that a shorter one, its codes, has to find the others.
+    """
     filters = SearchFilters(status="" if sees_all(request) else EntryStatus.PUBLISHED)
-    hits = entry_search(text, filters=filters, page_size=SIMILAR_SHOWN + 1).hits
-    return tuple(hit.entry for hit in hits if hit.entry.pk != without)[:SIMILAR_SHOWN]
+    found: dict[UUID, Entry] = {}
+    for text in texts:
+        if len(found) < SIMILAR_SHOWN and len(text.strip()) >= TITLE_CHARS_LEAST:
+            hits = entry_search(text, filters=filters, page_size=SIMILAR_SHOWN + 1).hits
+            found |= {hit.entry.pk: hit.entry for hit in hits if hit.entry.pk not in {without, *found}}
+    return tuple(found.values())[:SIMILAR_SHOWN]
+
+
+def compared_texts(title: str, problem: str) -> tuple[str, str]:
+    """What `similar` searches for: title and problem, then the first codes in them."""
+    text = f"{title}\n{problem[:COMPARED_CHARS]}"
+    codes = dict.fromkeys(match.code for match in codes_find(text))
+    return text, " ".join(list(codes)[:CODES_COMPARED])
 
 
 def _entry_id(request: HttpRequest) -> UUID | None:

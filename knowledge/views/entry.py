@@ -103,6 +103,7 @@ def actions_allowed(request: HttpRequest, entry: Entry) -> dict[str, bool]:
     return {
         "change": may_edit(request, entry),
         "delete": user.has_perm("knowledge.delete_entry"),
+        "merge": user.has_perms(["knowledge.change_entry", "knowledge.delete_entry"]),
         "publish": publishes and entry.status != EntryStatus.PUBLISHED,
         "archive": publishes and entry.status == EntryStatus.PUBLISHED,
     }

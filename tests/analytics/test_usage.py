@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from knowledge.merging import entry_merge
 from knowledge.models import Entry, Feedback
 from knowledge.phases.mvp2_analytics import usage
 from knowledge.phases.mvp2_analytics.models import UsageMetric
@@ -102,3 +103,24 @@ def test_more_entries_than_a_batch_are_counted(monkeypatch):
         builders.entry(title=f"Entry {number}", usage_count=number, last_used_at=timezone.now())
     assert analytics_aggregate()["entries_counted"] == 9
     assert sum(UsageMetric.objects.values_list("views", flat=True)) == 45
+
+
+def test_a_merged_entry_gives_its_days_to_the_kept_one_and_no_view_counts_twice():
+    kept, duplicate = builders.entry(), builders.entry(title="The same again")
+    yesterday = timezone.now() - dt.timedelta(days=1)
+    view(duplicate, 2, yesterday)
+    analytics_aggregate()
+    view(kept, 3)
+    view(duplicate, 4)
+    builders.vote(duplicate, worked=True, voter="user:1")
+    analytics_aggregate()
+    view(duplicate, 1)
+
+    entry_merge(kept=kept, duplicate=duplicate, kept_version=1, duplicate_version=1, author=None)
+    analytics_aggregate()
+
+    kept.refresh_from_db()
+    assert kept.usage_count == 10
+    assert views(kept) == {yesterday.date(): 2, usage.today(): 8}
+    assert sum(UsageMetric.objects.values_list("worked", flat=True)) == 1
+    assert set(UsageMetric.objects.values_list("entry", flat=True)) == {kept.pk}

@@ -63,14 +63,31 @@ def test_a_draft_goes_from_its_author_to_a_reviewer_and_out(live_server: Any, ca
     assert EntryReview.objects.get().validation == Validation.VALIDATED
 
 
+def test_a_duplicate_is_found_compared_and_merged(live_server: Any, calm_page: Page) -> None:
+    kept = an_entry()
+    an_entry(title="Data exception S0C7 once more", tags=["packed"])
+    a_person("change_entry", "delete_entry")
+    log_in(calm_page, live_server.url, "ana")
+    calm_page.goto(live_server.url + kept.get_absolute_url())
+    calm_page.get_by_role("link", name="Merge…").click()
+    calm_page.get_by_role("link", name="Compare Data exception").click()
+    calm_page.get_by_role("button", name="Merge both").click()
+    expect(calm_page.get_by_text("is part of this entry now")).to_be_visible()
+    assert Entry.objects.get() == kept
+    assert sorted(kept.tags.values_list("name", flat=True)) == ["abend", "packed"]
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_no_page_scrolls_sideways(live_server: Any, calm_page: Page, width: int) -> None:
     entry = an_entry(title="S0C7" + "X" * 100, problem=f"```\n{'WIDE ' * 60}\n```", tags=["t" * 60])
-    a_person("add_entry", "change_entry", "validate_entry", "publish_entry")
+    other = an_entry(title="Data exception " + "Y" * 100)
+    a_person("add_entry", "change_entry", "delete_entry", "validate_entry", "publish_entry")
     log_in(calm_page, live_server.url, "ana")
     calm_page.set_viewport_size({"width": width, "height": 800})
     urls = [reverse(name) for name in ("entry_create", "reviews", "drafts")]
-    for url in [*urls, reverse("reviews") + "?show=never", reverse("entry_edit", args=[entry.pk])]:
+    merge = reverse("entry_merge", args=[entry.pk])
+    urls += [reverse("reviews") + "?show=never", reverse("entry_edit", args=[entry.pk])]
+    for url in [*urls, merge, f"{merge}?with={other.pk}"]:
         calm_page.goto(live_server.url + url)
         too_wide = calm_page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert too_wide <= 0, (url, too_wide)

@@ -134,6 +134,23 @@ def _total_on(totals: list[tuple[dt.date, int]], day: dt.date) -> int:
     return next((total for known, total in reversed(totals) if known <= day), 0)
 
 
+def usage_merge(*, kept_id: uuid.UUID, duplicate_id: uuid.UUID) -> None:
+    """Add the days of an entry to those of the one that it becomes part of.
+
+    The accounted part of both counters is added too, since the kept entry's counter takes over the other's.
+    """
+    totals = _views_totals({kept_id, duplicate_id})
+    rows: dict[dt.date, UsageMetric] = {}
+    for found in UsageMetric.objects.filter(entry__in=[kept_id, duplicate_id]):
+        row = rows.setdefault(found.day, UsageMetric(entry_id=kept_id, day=found.day))
+        row.views += found.views
+        row.worked += found.worked
+        row.failed += found.failed
+    for day, row in rows.items():
+        row.views_total = sum(_total_on(listed, day) for listed in totals.values())
+    _upsert(list(rows.values()), ["views", "worked", "failed", "views_total"])
+
+
 def _upsert(rows: Sequence[UsageMetric], columns: list[str]) -> None:
     UsageMetric.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["entry", "day"], update_fields=columns, batch_size=BATCH_ENTRIES
