@@ -210,18 +210,14 @@ def test_a_file_that_is_none_gets_a_message(client: Client, staff: User, kind: t
     assert not Entry.objects.exists()
 
 
-def test_a_file_over_the_size_is_refused_before_it_is_read(
-    client: Client, staff: User, settings: Settings
-) -> None:
+def test_a_file_over_the_size_is_refused_before_it_is_read(client: Client, staff: User, settings: Settings) -> None:
     settings.ADMIN_IMPORT_MAX_BYTES = 100
     response = upload(client, as_csv(*[ROW] * 5), SpreadsheetCSV)
     assert "Split the file" in response.content.decode()
 
 
 @pytest.mark.parametrize("kind", [SpreadsheetCSV, EntriesJSON])
-def test_a_file_with_too_many_rows_is_refused(
-    client: Client, staff: User, settings: Settings, kind: type
-) -> None:
+def test_a_file_with_too_many_rows_is_refused(client: Client, staff: User, settings: Settings, kind: type) -> None:
     settings.ADMIN_IMPORT_MAX_ROWS = 3
     content = as_csv(*[ROW] * 4) if kind is SpreadsheetCSV else json.dumps([ROW] * 4).encode()
     assert "more than 3 rows" in upload(client, content, kind).content.decode()
