@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from knowledge.models import Entry, EntryOrigin, EntryStatus
 from knowledge.outlines import OUTLINES, is_untouched, outline_for, outline_named
 from knowledge.reviews import review_ask, review_hold
 from knowledge.views.assist import assistance
+from knowledge.views.conflicts import compare, entry_values, with_choices
 from knowledge.views.visitor import entry_or_404, may_edit, visitor_user
 
 if TYPE_CHECKING:
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
 PREFILLED = ("title", "category", "severity", "problem", "tags", "codes")
 PREFILLED_CHARS = 5_000
 FORM_FIELDS = (*PREFILLED, "solution")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FieldConflict:
-    """A field that someone else saved while this person was typing."""
-
-    label: StrOrPromise
-    #: Lines of a unified diff from the saved text to the typed one.
-    lines: tuple[str, ...]
 
 
 @login_required
@@ -109,8 +100,8 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not may_edit(request, entry):
         raise PermissionDenied
     if request.method != "POST":
-        return editor(request, EntryForm(initial=typed_from(entry)), entry=entry)
-    form = EntryForm(request.POST)
+        return editor(request, EntryForm(initial=entry_values(entry)), entry=entry)
+    form = EntryForm(with_choices(request.POST, entry))
     if not form.is_valid() or "preview" in request.POST:
         return editor(request, form, entry=entry)
     version = form.cleaned_data["version"] or 0
@@ -126,13 +117,6 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect(entry)
 
 
-def typed_from(entry: Entry) -> dict[str, Any]:
-    """An entry as the form's values."""
-    codes = entry.entrycode_set.order_by("position").values_list("error_code__code", flat=True)
-    values = {name: getattr(entry, name) for name in (*EntryForm.Meta.fields, "version")}
-    return {**values, "tags": list(entry.tags.values_list("name", flat=True)), "codes": list(codes)}
-
-
 def with_error(form: EntryForm, error: KnowledgeError) -> EntryForm:
     """The form with the reason why the service refused, at the fields where it names them."""
     if not isinstance(error, EntryInvalidError):
@@ -144,31 +128,10 @@ def with_error(form: EntryForm, error: KnowledgeError) -> EntryForm:
 
 
 def stale(request: HttpRequest, form: EntryForm, entry: Entry, error: StaleEntryError) -> HttpResponse:
-    """The typed text kept, and how it differs from what is saved; saving again replaces that knowingly."""
+    """The typed text kept, and how it differs from what is saved; saving again decides knowingly."""
     entry.refresh_from_db()
-    saved = typed_from(entry)
-    form.data = {**form.data.dict(), "version": str(entry.version)}  # type: ignore[attr-defined]
-    conflicts = tuple(field_conflicts(form, saved))
-    return editor(request, form, entry=entry, stale=str(error), conflicts=conflicts, status=409)
-
-
-def field_conflicts(form: EntryForm, saved: dict[str, Any]) -> list[FieldConflict]:
-    """The fields whose saved value is not the typed one."""
-    return [
-        FieldConflict(label=form.fields[name].label or name, lines=diff_lines(saved[name], typed))
-        for name, typed in form.facts().items()
-        if as_text(saved[name]) != as_text(typed)
-    ]
-
-
-def as_text(value: Any) -> str:
-    """A field's value as comparable text; line ends as the browser or the database has them are equal."""
-    return ", ".join(value) if isinstance(value, list) else str(value).replace("\r\n", "\n").strip()
-
-
-def diff_lines(saved: Any, typed: Any) -> tuple[str, ...]:
-    """The unified diff without its file header."""
-    return tuple(unified_diff(as_text(saved).splitlines(), as_text(typed).splitlines(), n=2, lineterm=""))[2:]
+    comparison = compare(form, entry, form.cleaned_data["version"] or 0)
+    return editor(request, form, entry=entry, stale=str(error), comparison=comparison, status=409)
 
 
 def editor(

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from knowledge.entries import entry_update
 from knowledge.models import Entry, EntryReview, EntryStatus, Validation
 from tests.browser.people import log_in
 from tests.knowledge.page_builders import a_person, an_entry
@@ -75,6 +76,22 @@ def test_a_duplicate_is_found_compared_and_merged(live_server: Any, calm_page: P
     expect(calm_page.get_by_text("is part of this entry now")).to_be_visible()
     assert Entry.objects.get() == kept
     assert sorted(kept.tags.values_list("name", flat=True)) == ["abend", "packed"]
+
+
+def test_two_edits_at_a_time_are_decided_field_by_field(live_server: Any, page: Page) -> None:
+    entry = an_entry()  # the browser reports the 409, so this is no `calm_page`
+    a_person("change_entry")
+    log_in(page, live_server.url, "ana")
+    page.goto(live_server.url + reverse("entry_edit", args=[entry.pk]))
+    entry_update(entry=entry, expected_version=1, author=None, title="Their title", solution="Their solution here.")
+    page.get_by_label("Title").fill("My own title")
+    page.get_by_label("Solution").fill("My own solution.")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("group", name="Title").get_by_label("Keep what is saved").check()
+    page.get_by_role("button", name="Save with these choices").click()
+    expect(page.get_by_text("Your changes are saved.")).to_be_visible()
+    entry.refresh_from_db()
+    assert (entry.title, entry.solution) == ("Their title", "My own solution.")
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

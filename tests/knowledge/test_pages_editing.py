@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from knowledge.entries import entry_update
-from knowledge.models import Entry, EntryReview, EntryStatus, SearchQuery, Validation
+from knowledge.models import Entry, EntryReview, EntryRevision, EntryStatus, SearchQuery, Validation
 from knowledge.outlines import OUTLINES, Outline
+from knowledge.views.conflicts import entry_values
 from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
@@ -96,23 +98,69 @@ def test_edit_saves_a_new_version(client: Client) -> None:
     assert (entry.title, entry.version, entry.status) == (TYPED["title"], 2, EntryStatus.PUBLISHED)
 
 
-def test_a_stale_edit_shows_both_versions_and_saves_only_when_sent_again(client: Client) -> None:
-    entry = an_entry()
-    editor = a_person("change_entry")
-    client.force_login(editor)
-    url = reverse("entry_edit", args=[entry.pk])
-    typed = {**TYPED, "version": entry.version}
-    entry_update(entry=entry, expected_version=1, author=None, solution="Saved by someone else meanwhile.")
+def stale_post(client: Client, entry: Entry, typed: dict[str, object], **saved: object) -> HttpResponse:
+    """Someone else saves while a person types; the answer to the person's Save."""
+    client.force_login(a_person("change_entry"))
+    entry_update(entry=entry, expected_version=1, author=None, **saved)
+    return client.post(reverse("entry_edit", args=[entry.pk]), {**typed, "version": 1})
 
-    response = client.post(url, typed)
+
+def test_a_stale_edit_shows_both_texts_and_saves_only_when_sent_again(client: Client) -> None:
+    entry = an_entry()
+    response = stale_post(client, entry, TYPED, solution="Saved by someone else meanwhile.")
 
     html = response.content.decode()
     assert response.status_code == 409
-    assert "-Saved by someone else meanwhile." in html and f"+{TYPED['solution']}" in html
+    (conflict,) = response.context["comparison"].conflicts
+    (row,) = conflict.rows
+    assert conflict.name == "solution" and "<del>" in html and "<ins>" in html
+    assert "".join(piece.text for piece in row.old) == "Saved by someone else meanwhile."
+    assert "".join(piece.text for piece in row.new) == TYPED["solution"]
     assert Entry.objects.get().solution == "Saved by someone else meanwhile."
     assert '<input type="hidden" name="version" value="2"' in html
-    client.post(url, {**typed, "version": 2})
+    client.post(reverse("entry_edit", args=[entry.pk]), {**TYPED, "version": 2, "keep_solution": "typed"})
     assert Entry.objects.get().solution == TYPED["solution"]
+
+
+def test_a_person_can_choose_the_saved_text_field_by_field(client: Client) -> None:
+    entry = an_entry()
+    stale_post(client, entry, TYPED, solution="Saved by someone else.", title="Their title", tags=["theirs"])
+    choices = {"keep_solution": "saved", "keep_tags": "saved", "keep_title": "typed"}
+    client.post(reverse("entry_edit", args=[entry.pk]), {**TYPED, "version": 2, **choices})
+    entry.refresh_from_db()
+    assert (entry.solution, entry.title, entry.version) == ("Saved by someone else.", TYPED["title"], 3)
+    assert list(entry.tags.values_list("name", flat=True)) == ["theirs"]
+
+
+def test_fields_that_only_the_other_person_changed_are_taken_over(client: Client) -> None:
+    entry = an_entry()
+    untouched = {**entry_values(entry), "tags": "abend", "codes": "S0C7"}
+    typed = {**untouched, "problem": "The step ends with S0C7, always in the same record."}
+
+    response = stale_post(client, entry, typed, title="S0C7: their better title", severity="critical")
+
+    comparison = response.context["comparison"]
+    assert (comparison.conflicts, comparison.taken, comparison.own) == ((), ("Title", "Severity"), ("Problem",))
+    sent_again = {**response.context["form"].data}
+    client.post(reverse("entry_edit", args=[entry.pk]), sent_again)
+    entry.refresh_from_db()
+    assert (entry.title, entry.severity, entry.problem) == ("S0C7: their better title", "critical", typed["problem"])
+
+
+def test_without_the_version_they_began_from_every_difference_is_a_conflict(client: Client) -> None:
+    entry = an_entry()
+    response = stale_post(client, entry, {**TYPED, "title": entry.title}, title="Their title")
+    assert [one.name for one in response.context["comparison"].conflicts] == []
+    EntryRevision.objects.all().delete()
+    response = client.post(reverse("entry_edit", args=[entry.pk]), {**TYPED, "version": 1})
+    assert {"title", "problem", "solution"} <= {one.name for one in response.context["comparison"].conflicts}
+
+
+def test_two_people_who_save_the_same_have_nothing_to_decide(client: Client) -> None:
+    entry = an_entry()
+    typed = {**entry_values(entry), "tags": "abend", "codes": "S0C7", "title": "The same new title"}
+    response = stale_post(client, entry, typed, title="The same new title")
+    assert "nothing left to do" in response.content.decode()
 
 
 def test_publish_and_archive_change_what_readers_see(client: Client) -> None:
