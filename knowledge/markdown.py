@@ -7,6 +7,7 @@ from functools import lru_cache
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
@@ -42,6 +43,11 @@ def markdown_html(text: str) -> SafeString:
         link_rel="noopener noreferrer nofollow",
     )
     return mark_safe(clean)  # noqa: S308 - nh3 let through the tags and attributes above only
+
+
+def markdown_tree(text: str) -> SyntaxTreeNode:
+    """The same text as a tree of blocks and marks, for formats other than HTML."""
+    return SyntaxTreeNode(_renderer().parse(text))
 
 
 def _coloured(code: str, language: str, _attributes: str) -> str:
