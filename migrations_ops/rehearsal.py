@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar, Protocol, cast
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection
@@ -32,6 +34,8 @@ from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext, 
 from migrations_ops.steps.checkpoint import CheckpointStep
 
 HEARTBEAT_SECONDS = 2.0
+#: Every schema with a name like this is a copy; nothing else may begin with it.
+SCHEMA_PREFIX = "kb_rehearsal_"
 #: The last lines of the child's error output that the journal keeps.
 ERROR_CHARS = 4_000
 
@@ -62,78 +66,109 @@ class RehearseStep(Step):
             return
         checkpoint = checkpoint_get(ctx.result_of(self.checkpoint_step)["checkpoint"])
         report: dict[str, Any] = {}
-        with scratch_database(ctx.run.pk) as environment, child(ctx, checkpoint, environment) as process:
-            for event in events(process, ctx):
-                if event is None:
-                    break
-                report.update(event)
-                ctx.log(event["line"])
+        with scratch_database(ctx.run.pk) as scratch:
+            with child(ctx, checkpoint, scratch) as process:
+                for event in events(process, ctx):
+                    if event is None:
+                        break
+                    report.update(event)
+                    ctx.log(event["line"])
+            said = scratch.errors.read_text(errors="replace")[-ERROR_CHARS:].strip()
         if ctx.stop_asked():
             yield Batch()  # the journal stays at the start: a rehearsal cannot go on in the middle
             return
         if process.returncode or not report.get("equal"):
-            raise RehearsalError(reason=report.get("failure") or child_errors(ctx.run.pk) or "its process ended early")
+            raise RehearsalError(reason=report.get("failure") or said or "its process ended early")
         Checkpoint.objects.filter(pk=checkpoint.pk).update(restore_tested_at=timezone.now())
         ctx.remember(measured=report["measured"], manifest_equal=True)
-        scratch_remove(ctx.run.pk)
         yield Batch({"done": True}, 1)
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
-        scratch_remove(ctx.run.pk)
+        scratches_remove()
         yield Batch()
 
 
-def scratch_folder(run_id: int) -> Path:
-    """Where the copy's files lie."""
-    return Path(settings.OPS_REHEARSAL_DIR) / str(run_id)
+@dataclass(frozen=True)
+class Scratch:
+    """Where one attempt works. The name is its own, so that an attempt that lost its run spoils no other."""
 
+    name: str
 
-def scratch_schema(run_id: int) -> str:
-    """Name of the copy's schema on PostgreSQL."""
-    return f"kb_rehearsal_{run_id}"
+    @property
+    def folder(self) -> Path:
+        """Where the copy's files lie."""
+        return Path(settings.OPS_REHEARSAL_DIR) / self.name
 
+    @property
+    def schema(self) -> str:
+        """Name of the copy's schema on PostgreSQL."""
+        return f"{SCHEMA_PREFIX}{self.name}"
 
-@contextmanager
-def scratch_database(run_id: int) -> Iterator[dict[str, str]]:
-    """Environment of a process whose `default` is an empty database of its own; removed at the end."""
-    scratch_remove(run_id)
-    folder = scratch_folder(run_id)
-    folder.mkdir(parents=True)
-    environment = {
-        **os.environ,
-        "KB_DATA_DIR": str(folder),
-        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
-    }
-    if connection.vendor == "postgresql":
-        schema = scratch_schema(run_id)
-        with connection.cursor() as cursor:
-            cursor.execute(f'CREATE SCHEMA "{schema}"')
-        environment["PGOPTIONS"] = f"-c search_path={schema}"
-    else:
-        environment.pop("KB_DATABASE_URL", None)
-    try:
-        yield environment
-    finally:
+    @property
+    def place(self) -> str:
+        """What the child must find itself in before it does anything."""
+        return self.schema if connection.vendor == "postgresql" else str(self.folder)
+
+    @property
+    def errors(self) -> Path:
+        """Where the child's error output goes."""
+        return self.folder / "errors.txt"
+
+    def environment(self) -> dict[str, str]:
+        """Environment of a process whose `default` is this scratch database."""
+        environment = {**os.environ, "KB_DATA_DIR": str(self.folder)}
+        url = environment.pop("KB_DATABASE_URL", "")
         if connection.vendor == "postgresql":
-            _drop_schema(run_id)
-        for leftover in folder.glob("kb.sqlite3*"):
-            leftover.unlink()
+            environment["KB_DATABASE_URL"] = url_in_schema(url, self.schema)
+        return environment
 
 
-def scratch_remove(run_id: int) -> None:
-    """Take away what a rehearsal made; nothing happens when there is nothing."""
-    if connection.vendor == "postgresql":
-        _drop_schema(run_id)
-    shutil.rmtree(scratch_folder(run_id), ignore_errors=True)
-
-
-def _drop_schema(run_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f'DROP SCHEMA IF EXISTS "{scratch_schema(run_id)}" CASCADE')
+def url_in_schema(url: str, schema: str) -> str:
+    """The database URL with `schema` as its search path; the other options stay, the last one counts."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    given = query.get("options") or os.environ.get("PGOPTIONS", "")
+    query["options"] = f"{given} -csearch_path={schema}".strip()
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
 @contextmanager
-def child(ctx: StepContext, checkpoint: Checkpoint, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def scratch_database(run_id: int) -> Iterator[Scratch]:
+    """An empty database of its own; removed at the end, with what killed rehearsals have left."""
+    scratches_remove()
+    scratch = Scratch(f"{run_id}_{uuid4().hex[:8]}")
+    scratch.folder.mkdir(parents=True, mode=0o700)
+    try:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f'CREATE SCHEMA "{scratch.schema}"')
+        yield scratch
+    finally:
+        scratch_remove(scratch)
+
+
+def scratches_remove() -> None:
+    """Take away what any rehearsal has left: only one runs at a time, and it begins with this."""
+    folder = Path(settings.OPS_REHEARSAL_DIR)
+    names = {path.name for path in folder.iterdir() if path.is_dir()} if folder.exists() else set()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s)", [SCHEMA_PREFIX])
+            names |= {schema.removeprefix(SCHEMA_PREFIX) for (schema,) in cursor.fetchall()}
+    for name in sorted(names):
+        scratch_remove(Scratch(name))
+
+
+def scratch_remove(scratch: Scratch) -> None:
+    """Take away one copy; nothing happens when there is nothing."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP SCHEMA IF EXISTS "{scratch.schema}" CASCADE')
+    shutil.rmtree(scratch.folder, ignore_errors=True)
+
+
+@contextmanager
+def child(ctx: StepContext, checkpoint: Checkpoint, scratch: Scratch) -> Iterator[subprocess.Popen[bytes]]:
     """The process that rehearses; killed when the block is left before its end."""
     command = [
         sys.executable,
@@ -143,13 +178,13 @@ def child(ctx: StepContext, checkpoint: Checkpoint, environment: dict[str, str])
         str(checkpoint_path(checkpoint)),
         str(ctx.run.plan.to_level),
         "--scratch",
-        scratch_schema(ctx.run.pk) if connection.vendor == "postgresql" else str(scratch_folder(ctx.run.pk)),
+        scratch.place,
     ]
-    with error_file(ctx.run.pk).open("wb") as errors:
+    with scratch.errors.open("wb") as errors:
         # Our own program with numbers and paths of ours. In the child the function calls the kernel and nothing else.
         process = subprocess.Popen(  # noqa: S603
             command,
-            env=environment,
+            env=scratch.environment(),
             stdout=subprocess.PIPE,
             stderr=errors,
             preexec_fn=die_with_parent,  # noqa: PLW1509
@@ -162,17 +197,6 @@ def child(ctx: StepContext, checkpoint: Checkpoint, environment: dict[str, str])
             process.wait()
             if process.stdout:
                 process.stdout.close()
-
-
-def error_file(run_id: int) -> Path:
-    """Where the child's error output goes."""
-    return scratch_folder(run_id) / "errors.txt"
-
-
-def child_errors(run_id: int) -> str:
-    """The end of what the child said on its error output."""
-    path = error_file(run_id)
-    return path.read_text(errors="replace")[-ERROR_CHARS:].strip() if path.exists() else ""
 
 
 def events(process: subprocess.Popen[bytes], ctx: StepContext) -> Iterator[dict[str, Any] | None]:

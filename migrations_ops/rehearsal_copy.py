@@ -56,7 +56,8 @@ def refuse_elsewhere(scratch: str) -> None:
             cursor.execute("SELECT current_schema()")
             here = cursor.fetchone()[0]
     else:
-        here = str(Path(str(settings.DATABASES["default"]["NAME"])).parent)
+        here = str(Path(str(settings.DATABASES["default"]["NAME"])).resolve().parent)
+        scratch = str(Path(scratch).resolve())
     if here != scratch:
         raise RehearsalError(reason=f"its process is connected to {here} and not to its copy; nothing was changed")
 

@@ -61,9 +61,13 @@ def run_slice(run_id: int) -> str:
 
 
 def run_inline(run_id: int) -> Run:
-    """Move the run in this process until it waits for a person or is over."""
+    """Move the run in this process until it waits for a person or is over; Ctrl-C pauses it."""
     while lease := run_claim(run_id):
-        outcome = execute(lease, until=float("inf"))
+        try:
+            outcome = execute(lease, until=float("inf"))
+        except KeyboardInterrupt:
+            lease_release(lease, state=RunState.PAUSED, state_since=timezone.now(), intent=Intent.NONE)
+            raise
         if outcome is Outcome.TRY_AGAIN:
             lease_release(lease)
             time.sleep(RETRY_SECONDS)

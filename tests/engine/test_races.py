@@ -317,3 +317,18 @@ def test_an_estimate_is_the_mean_of_earlier_runs_and_not_their_sum(monkeypatch: 
         run.steps.update(busy_seconds=seconds)
 
     assert ran("a") == (0, 3.0)
+
+
+def test_ctrl_c_in_a_command_pauses_its_run_at_the_last_commit(monkeypatch: Any) -> None:
+    def interrupt(number: int, ctx: Any) -> None:
+        if number == 1:
+            raise KeyboardInterrupt
+
+    run = run_of(monkeypatch, TagStep(name="a", title="A", trouble=interrupt))
+
+    with pytest.raises(KeyboardInterrupt):
+        run_inline(run.pk)
+
+    run.refresh_from_db()
+    assert (run.state, run.lease_token) == (RunState.PAUSED, None)
+    assert tags() == ["a-0"]
