@@ -119,15 +119,15 @@ class Scratch:
         environment = {**os.environ, "KB_DATA_DIR": str(self.folder)}
         url = environment.pop("KB_DATABASE_URL", "")
         if connection.vendor == "postgresql":
-            environment["KB_DATABASE_URL"] = url_in_schema(url, self.schema)
+            environment["KB_DATABASE_URL"] = url_in_schema(url, self.schema, environment.get("PGOPTIONS", ""))
         return environment
 
 
-def url_in_schema(url: str, schema: str) -> str:
+def url_in_schema(url: str, schema: str, default_options: str) -> str:
     """The database URL with `schema` as its search path; the other options stay, the last one counts."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
-    given = query.get("options") or os.environ.get("PGOPTIONS", "")
+    given = query.get("options", default_options)
     query["options"] = f"{given} -csearch_path={schema}".strip()
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
