@@ -84,6 +84,7 @@ def compare(form: EntryForm, entry: Entry, typed_version: int) -> Comparison:
             rows = difference_rows(printed(form, name, saved[name]), printed(form, name, typed))
             conflicts.append(FieldConflict(name=name, label=label, rows=rows))
     form.data = data
+    form.fields["title"].widget.attrs.pop("autofocus", None)  # it would scroll past what there is to decide
     return Comparison(conflicts=tuple(conflicts), taken=tuple(taken), own=tuple(own))
 
 
