@@ -137,7 +137,13 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": DATA_DIR / "cache",
-    }
+    },
+    # Apart from it, so that a flood of callers cannot push the heartbeat out.
+    "rates": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "cache-rates",
+        "OPTIONS": {"MAX_ENTRIES": 2_000},
+    },
 }
 
 Q_CLUSTER = {
@@ -197,6 +203,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
+BEHIND_PROXY = env_flag("KB_BEHIND_PROXY")
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env_flag("KB_SSL_REDIRECT", "1")
     SESSION_COOKIE_SECURE = True
@@ -204,7 +211,7 @@ if PRODUCTION:
     SECURE_HSTS_SECONDS = int(os.environ.get("KB_HSTS_SECONDS", "31536000"))
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
-    if env_flag("KB_BEHIND_PROXY"):
+    if BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 _STRICT = {
@@ -303,6 +310,10 @@ UNFOLD = {
         "show_all_applications": True,
     },
 }
+
+#: Requests to the API in a minute: of a token or person, and of an address without either.
+API_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_REQUESTS_PER_MINUTE", "300"))
+API_VISITOR_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_VISITOR_REQUESTS_PER_MINUTE", "60"))
 
 # The engine -----------------------------------------------------------------------------------
 OPS_CHECKPOINT_DIR = DATA_DIR / "checkpoints"

@@ -86,6 +86,36 @@ class LogTooLargeError(KnowledgeError):
     code = "log_too_large"
 
 
+class TokenInvalidError(KnowledgeError):
+    """This token is unknown, has ended, or its person may no longer log in. Make a new one at /tokens/."""
+
+    code = "token_invalid"
+
+
+class TokenLimitError(KnowledgeError):
+    """You have {most} tokens, and nobody has more. End one that is no longer used."""
+
+    code = "token_limit"
+
+
+class TokenGoneError(KnowledgeError):
+    """You have no token {token}; it may have been ended already."""
+
+    code = "token_gone"
+
+
+class RateLimitedError(KnowledgeError):
+    """More than {limit} requests in a minute. Go on in {seconds} seconds."""
+
+    code = "rate_limited"
+
+
+class StatusHiddenError(KnowledgeError):
+    """Entries that are {status} are shown to staff and to those who may edit."""
+
+    code = "status_hidden"
+
+
 class FeedbackInvalidError(KnowledgeError):
     """The feedback cannot be saved: {problem}"""
 

@@ -1,7 +1,8 @@
 """Addresses of the reader pages."""
 
-from django.urls import path
+from django.urls import include, path
 
+from knowledge.feeds import EntryFeed
 from knowledge.views import (
     assist,
     browse,
@@ -16,6 +17,7 @@ from knowledge.views import (
     results,
     reviews,
     theme,
+    tokens,
     vocabulary,
 )
 
@@ -52,5 +54,9 @@ urlpatterns = [
     path("entries/<uuid:pk>/restore/", history.restore, name="entry_restore"),
     # Names of actions stand above and have no hyphen; the readable end of an address has one.
     path("entries/<uuid:pk>/<slug:slug>/", entry.entry, name="entry_named"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/<int:pk>/end/", tokens.token_end, name="token_end"),
+    path("feed.atom", EntryFeed(), name="feed"),
+    path("", include("knowledge.api.urls")),
     path("theme/", theme.theme, name="theme"),
 ]

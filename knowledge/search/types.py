@@ -43,6 +43,8 @@ class SearchHit:
     score: float
     title_html: SafeString
     snippet_html: SafeString
+    #: Whether staff put it first for this search.
+    promoted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

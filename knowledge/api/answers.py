@@ -1,0 +1,119 @@
+"""The shapes of the answers. What is here is a promise: fields are added, not renamed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from ninja import Field, Schema
+
+from knowledge.models import Category, EntryStatus, Severity
+
+
+class ErrorFacts(Schema):
+    """What went wrong."""
+
+    code: str = Field(description="Stable name of the error.")
+    message: str = Field(description="What happened and what to do, in words.")
+
+
+class ErrorAnswer(Schema):
+    """Every answer that is no success."""
+
+    error: ErrorFacts
+
+
+class Success(Schema):
+    """Whether the entry worked for those who tried it."""
+
+    votes: int
+    worked: int
+    percent: int | None = Field(description="Share of votes that say it worked; null without votes.")
+
+
+class EntrySummary(Schema):
+    """An entry as lists have it."""
+
+    id: UUID
+    title: str
+    url: str = Field(description="Address of the page for people.")
+    category: Category
+    severity: Severity
+    status: EntryStatus
+    tags: list[str]
+    codes: list[str] = Field(description="Codes in canonical form, the entry's own first.")
+    success: Success
+    views: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class EntryAnswer(EntrySummary):
+    """A whole entry."""
+
+    problem: str = Field(description="Markdown.")
+    solution: str = Field(description="Markdown.")
+    version: int
+
+
+class SearchHitAnswer(EntrySummary):
+    """An entry that fits a search."""
+
+    score: float
+    promoted: bool = Field(description="Staff put it first for this search.")
+    snippet_html: str = Field(description="The telling part, safe HTML; <mark> around what was searched for.")
+
+
+class PageFacts(Schema):
+    """Where a list is."""
+
+    page: int
+    page_size: int
+    total: int
+    total_capped: bool = Field(description="There are more than total; counting stops at 3,000.")
+    next: str | None = Field(description="Address of the next page.")
+
+
+class EntryPage(PageFacts):
+    """One page of entries."""
+
+    items: list[EntrySummary]
+
+
+class CodeMention(Schema):
+    """A code that was recognised in the text of a search."""
+
+    code: str
+    kind: str
+
+
+class SearchPage(PageFacts):
+    """One page of results, best first."""
+
+    items: list[SearchHitAnswer]
+    codes: list[CodeMention]
+    did_you_mean: str
+    elapsed_ms: float
+
+
+class CodeSummary(Schema):
+    """A code and what it means."""
+
+    code: str
+    kind: str
+    meaning: str
+    url: str
+    entries: int = Field(description="Published entries that mention it.")
+
+
+class CodePage(PageFacts):
+    """One page of codes."""
+
+    items: list[CodeSummary]
+
+
+class CodeAnswer(CodeSummary):
+    """A code with its other names and the entries about it, its own first; at most 50."""
+
+    aliases: list[str]
+    items: list[EntrySummary]

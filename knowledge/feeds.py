@@ -1,0 +1,79 @@
+"""What is new and changed, for feed readers (Atom, RFC 4287)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.syndication.views import Feed
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
+from django.utils.feedgenerator import Atom1Feed
+from django.utils.http import http_date, parse_http_date_safe
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+
+from knowledge.listing import entries_listed
+from knowledge.models import Category, Entry, EntryStatus
+
+ENTRIES_LISTED = 50
+SUMMARY_CHARS = 400
+
+
+if TYPE_CHECKING:
+    CategoryFeed = Feed[Entry, str]
+else:  # only the type checker's stubs can be subscripted
+    CategoryFeed = Feed
+
+
+class EntryFeed(CategoryFeed):
+    """Published entries, the most recently changed first; `?category=` narrows it."""
+
+    feed_type = Atom1Feed
+    title = _("Mainframe knowledge base: new and changed entries")
+    subtitle = _("Published entries, the most recently changed first.")
+    link = reverse_lazy("browse")
+    feed_url = reverse_lazy("feed")
+
+    def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Nothing but 304 for a reader that has all of it."""
+        changed = Entry.objects.filter(status=EntryStatus.PUBLISHED).aggregate(last=Max("updated_at"))["last"]
+        seen = parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
+        if changed and seen and int(changed.timestamp()) <= seen:
+            return HttpResponse(status=304)
+        response = super().__call__(request, *args, **kwargs)
+        if changed:
+            response["Last-Modified"] = http_date(changed.timestamp())
+        return response
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> str:
+        """The category asked for, or nothing."""
+        given = request.GET.get("category", "").lower()
+        return next((value for value in Category.values if value.lower() == given), "")
+
+    def items(self, category: str) -> list[Entry]:
+        # Not the lists' own deferrals: the summary reads the problem.
+        found = entries_listed().defer(None).defer("problem_html", "solution", "solution_html")
+        found = found.filter(status=EntryStatus.PUBLISHED)
+        if category:
+            found = found.filter(category=category)
+        return list(found.order_by("-updated_at", "pk")[:ENTRIES_LISTED])
+
+    def item_title(self, item: Entry) -> str:
+        return item.title
+
+    def item_description(self, item: Entry) -> str:
+        return Truncator(item.problem).chars(SUMMARY_CHARS)
+
+    def item_guid(self, item: Entry) -> str:
+        return f"urn:uuid:{item.pk}"
+
+    def item_pubdate(self, item: Entry) -> datetime:
+        return item.created_at
+
+    def item_updateddate(self, item: Entry) -> datetime:
+        return item.updated_at
+
+    def item_categories(self, item: Entry) -> list[str]:
+        return [str(item.get_category_display()), *sorted(tag.name for tag in item.tags.all())]
