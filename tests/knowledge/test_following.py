@@ -197,3 +197,28 @@ def test_the_list_of_reports_asks_the_database_a_bounded_number_of_times(
     client.force_login(a_person("change_entryflag"))
     with django_assert_max_num_queries(8):
         assert "Page 1 of 2" in html_of(client, reverse("flags"))
+
+
+def test_the_page_of_a_watched_entry_asks_the_database_a_bounded_number_of_times(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    entry, ana = an_entry(), a_person()
+    mark_set(entry=entry, user=ana, watched=True)
+    client.force_login(ana)
+    url = reverse("entry", args=[entry.pk])
+    client.get(url)
+    edited(entry)
+    with django_assert_max_num_queries(18):
+        assert "See what changed" in html_of(client, url)
+
+
+def test_the_admin_shows_reports_and_versions_to_read(client: Client) -> None:
+    flag = flag_raise(entry=an_entry(), reason="wrong", reporter="session:secret")
+    client.force_login(User.objects.create_superuser("root", password="pass"))
+    for name in ("entryflag", "entryrevision"):
+        assert "S0C7: data exception" in html_of(client, reverse(f"admin:knowledge_{name}_changelist"))
+        assert client.get(reverse(f"admin:knowledge_{name}_add")).status_code == 403
+    url = reverse("admin:knowledge_entryflag_change", args=[flag.pk])
+    assert "session:secret" not in html_of(client, url)
+    client.post(url, {"reason": "other"})
+    assert EntryFlag.objects.get().reason == "wrong"
