@@ -174,6 +174,12 @@ class EntryAdmin(ModelAdmin, ImportExportModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing: the services have written tags and codes."""
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """What goes with the entries. Their votes, versions and reviews are journals that nobody deletes by
+        hand, so only the permission to delete entries is asked for."""
+        listed, counts, missing, protected = super().get_deleted_objects(objs, request)
+        return listed, counts, missing & {str(self.opts.verbose_name)}, protected
+
     def delete_model(self, request: HttpRequest, obj: Entry) -> None:
         entry_delete(entry=obj)
 

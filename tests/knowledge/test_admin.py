@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from knowledge.feedback import feedback_give
 from knowledge.models import CodeAlias, Entry, EntryStatus, ErrorCode, Feedback, SearchQuery, Setting, Tag
+from knowledge.reviews import review_ask
 from knowledge.search import index_check
 from tests.knowledge.page_builders import a_person, an_entry
 
@@ -98,6 +99,19 @@ def test_actions_publish_archive_and_delete(client: Client, root: User) -> None:
     client.post(url, {"action": "delete_selected", "_selected_action": [str(entry.pk)], "post": "yes"})
     assert not Entry.objects.exists()
     assert index_check().ok
+
+
+def test_an_entry_goes_with_its_journals_and_only_for_those_who_delete_entries(client: Client, root: User) -> None:
+    entry, other = an_entry(), an_entry()
+    feedback_give(entry=entry, worked=True, voter="user:1")
+    review_ask(entry=entry)
+    client.post(reverse("admin:knowledge_entry_delete", args=[entry.pk]), {"post": "yes"})
+    assert list(Entry.objects.all()) == [other]
+
+    client.force_login(a_person("view_entry", "change_entry", is_staff=True))
+    url = reverse("admin:knowledge_entry_delete", args=[other.pk])
+    assert client.post(url, {"post": "yes"}).status_code == 403
+    assert Entry.objects.exists()
 
 
 def test_journals_are_read_only(client: Client, root: User) -> None:
