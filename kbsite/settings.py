@@ -287,6 +287,7 @@ UNFOLD = {
                     _admin_link(_("Entries"), "article", "knowledge_entry"),
                     _admin_link(_("Tags"), "sell", "knowledge_tag"),
                     _admin_link(_("Error codes"), "tag", "knowledge_errorcode"),
+                    _admin_link(_("Promoted results"), "push_pin", "knowledge_promotedresult"),
                     _admin_link(_("Feedback"), "thumbs_up_down", "knowledge_feedback"),
                     _admin_link(_("Search history"), "manage_search", "knowledge_searchquery"),
                 ],
@@ -304,6 +305,7 @@ UNFOLD = {
                 "items": [
                     _admin_link(_("People"), "person", "auth_user"),
                     _admin_link(_("Groups"), "group", "auth_group"),
+                    _admin_link(_("API tokens"), "key", "knowledge_apitoken"),
                 ],
             },
         ],

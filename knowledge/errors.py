@@ -116,6 +116,12 @@ class StatusHiddenError(KnowledgeError):
     code = "status_hidden"
 
 
+class PromotionInvalidError(KnowledgeError):
+    """Nobody can search for “{query}”: give a code or at least one word."""
+
+    code = "promotion_invalid"
+
+
 class FeedbackInvalidError(KnowledgeError):
     """The feedback cannot be saved: {problem}"""
 

@@ -19,6 +19,7 @@ from django.db.models import F, Prefetch
 from knowledge.models import Category, Entry, EntryCode, SearchDoc, Severity
 from knowledge.search import database
 from knowledge.search.database import Asked, Index
+from knowledge.search.promoted import promoted_first
 from knowledge.search.query import Query, query_parse
 from knowledge.search.score import FIELDS, Candidate, Scored, rarity, scored
 from knowledge.search.snippet import Highlighter
@@ -58,6 +59,7 @@ def entry_search(
 ) -> SearchResults:
     """The entries that fit `text` best, one page of them. Never raises for any text.
 
+    Entries that staff promote for it come before the others of the first page.
     `page_size` is at most PAGE_SIZE_LIMIT. Pages that do not exist are empty.
     """
     began = perf_counter()
@@ -68,12 +70,13 @@ def entry_search(
     scores = {one.candidate.rank: one.score for one in found.ordered[first : first + size]}
     scores |= dict.fromkeys(_further_ranks(found, first=first, size=size), 0.0)
     hits = _hits(scores, Highlighter(query.groups))
+    hits = promoted_first(hits, normalized=query.normalized, filters=query.filters, page=page)
     return SearchResults(
         text=text,
         filters=query.filters,
         normalized=query.normalized,
         hits=hits,
-        total=min(found.total, COUNT_CAP),
+        total=min(found.total, COUNT_CAP) + sum(hit.promoted and not hit.score for hit in hits),
         total_capped=found.capped,
         page=max(1, page),
         page_size=size,
