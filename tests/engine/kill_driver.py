@@ -6,8 +6,11 @@ A process of its own, started by test_kill.py with the environment of an empty s
 
 1. Builds a site with searches, feedback and rows parked by an earlier rollback.
 2. Runs (or rolls back) it once undisturbed, counting the SQL statements on the way.
-3. For every statement: starts again from a copy of the site, kills the worker right before that
+3. For every point: starts again from a copy of the site, kills the worker right before that
    statement, lets another worker take over, and compares the end with that of the undisturbed run.
+
+Statements between which nothing was committed and no file changed leave the next worker the very same
+site, so one of such a group is a point. With --all every single statement is one.
 
 A kill is an exception that no handler of the engine catches, with the connection dropped: what was
 not committed is gone, files stay as they are. The clock stands still, so that equal means equal.
@@ -211,32 +214,69 @@ class Sites:
 
 
 class Counter:
-    """Counts statements, and kills before the one with a given number (from 0)."""
+    """Counts statements and what the next worker would find, and kills before a given one (from 0)."""
 
     def __init__(self, kill_at: int | None) -> None:
         self.kill_at = kill_at
-        self.count = 0
+        #: For every statement what was committed before it, as a count, and the files beside the database.
+        self.left: list[tuple[int, tuple[tuple[str, int], ...]]] = []
+        self.commits = 0
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if self.count == self.kill_at:
+        if len(self.left) == self.kill_at:
             raise Killed  # and again for every statement that a handler tries: a dead worker sends none
-        self.count += 1
+        self.left.append((self.commits, files_now()))
+        self.commits += not context["connection"].in_atomic_block
         return execute(sql, params, many, context)
 
+    def committed(self, commit: Callable[[], None]) -> Callable[[], None]:
+        """The connection's commit, counted."""
 
-def work(run_id: int, kill_at: int | None) -> int:
-    """Let a worker move the run until it ends or is killed; returns the statements that it ran."""
+        def counted() -> None:
+            self.commits += 1
+            commit()
+
+        return counted
+
+
+def files_now() -> tuple[tuple[str, int], ...]:
+    """Names and sizes of the files of checkpoints, finished or not."""
+    from django.conf import settings
+
+    folder = Path(settings.OPS_CHECKPOINT_DIR)
+    found = [(path.name, path.stat().st_size) for path in folder.iterdir()] if folder.exists() else []
+    return tuple(sorted(found))
+
+
+def work(run_id: int, kill_at: int | None) -> Counter:
+    """Let a worker move the run until it ends or is killed; returns what it ran."""
     from django.db import connection
 
     from migrations_ops.runner import run_inline
 
     counter = Counter(kill_at)
+    watched = mock.patch.object(connections_default(), "commit", counter.committed(connections_default().commit))
     try:
-        with connection.execute_wrapper(counter):
+        with watched, connection.execute_wrapper(counter):
             run_inline(run_id)
     except Killed:
         drop_connection()
-    return counter.count
+    return counter
+
+
+def connections_default() -> Any:
+    """The connection object itself, which the proxy `connection` hides."""
+    from django.db import connections
+
+    return connections["default"]
+
+
+def points_of(counter: Counter, *, every: bool) -> list[int]:
+    """The statements before which a worker is killed."""
+    left = counter.left
+    if every:
+        return list(range(len(left)))
+    return [number for number in range(len(left)) if number == 0 or left[number] != left[number - 1]]
 
 
 def drop_connection() -> None:
@@ -262,14 +302,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("direction", choices=["forward", "back"])
     parser.add_argument("--share", default="0/1")
+    parser.add_argument("--all", action="store_true", help="kill before every single statement")
     options = parser.parse_args()
     part, parts = (int(number) for number in options.share.split("/"))
     django.setup()
     with mock.patch("django.utils.timezone.now", return_value=MOMENT):
-        json.dump(kill_everywhere(options.direction, part, parts), sys.stdout)
+        json.dump(kill_everywhere(options.direction, part, parts, every=options.all), sys.stdout)
 
 
-def kill_everywhere(direction: str, part: int, parts: int) -> dict[str, Any]:
+def kill_everywhere(direction: str, part: int, parts: int, *, every: bool) -> dict[str, Any]:
     """The result of one share of all kill points."""
     from migrations_ops.models import Run
 
@@ -283,10 +324,10 @@ def kill_everywhere(direction: str, part: int, parts: int) -> dict[str, Any]:
         run_id = enqueue_up()
     sites.keep("base")
     sites.use("base")
-    statements = work(run_id, None)
+    undisturbed = work(run_id, None)
     expected = end_state()
     differences = []
-    points = range(part, statements, parts)
+    points = points_of(undisturbed, every=every)[part::parts]
     for point in points:
         sites.use("base")
         work(run_id, point)
@@ -295,7 +336,12 @@ def kill_everywhere(direction: str, part: int, parts: int) -> dict[str, Any]:
         if found != expected:
             wrong = {key: [expected[key], found[key]] for key in expected if expected[key] != found[key]}
             differences.append({"statement": point, "differences": wrong})
-    return {"statements": statements, "points": len(points), "expected": expected, "differences": differences}
+    return {
+        "statements": len(undisturbed.left),
+        "points": len(points),
+        "expected": expected,
+        "differences": differences,
+    }
 
 
 if __name__ == "__main__":
