@@ -9,21 +9,21 @@ run: .venv/site  ## Start the site: web and worker, on http://127.0.0.1:8000 (KB
 	@.venv/bin/python -m kbsite.serve
 
 test: .venv/test ## Everything: lint, types, contracts, tests on SQLite, on PostgreSQL, in a browser.
-	@tools/test
+	@.ci/test
 
 lint: .venv/test ## The checks alone: style, types, import contracts, templates, migrations, deployment.
-	@tools/lint
+	@.ci/lint
 
 format: .venv/test ## Rewrite code in the project's style.
 	@.venv/bin/ruff check -q --fix-only; .venv/bin/ruff format -q
 
 bench: .venv/test ## Print benchmark figures and their ratios.
-	@tools/bench
+	@.ci/bench
 
 .venv/site: requirements.txt
-	@tools/venv $(PYTHON) requirements.txt && touch $@
+	@.ci/venv $(PYTHON) requirements.txt && touch $@
 
 .venv/test: requirements.txt requirements-dev.txt
-	@tools/venv $(PYTHON) requirements-dev.txt && touch .venv/site $@
+	@.ci/venv $(PYTHON) requirements-dev.txt && touch .venv/site $@
 
 .PHONY: help run test lint format bench
