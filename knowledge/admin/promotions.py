@@ -14,7 +14,6 @@ from knowledge.errors import PromotionInvalidError
 from knowledge.models import PromotedResult
 from knowledge.search.promoted import promotion_save, promotion_words
 
-
 if TYPE_CHECKING:
     PromotedForm = forms.ModelForm[PromotedResult]
 else:  # only the type checker's stubs can be subscripted
