@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from knowledge.codes.table import CodeKind
+from knowledge.codes import Code, CodeKind, code_normalize
 from knowledge.listing import entries_listed, tags_counted
-from knowledge.models import EntryStatus, ErrorCode
+from knowledge.models import CodeAlias, Entry, EntryStatus, ErrorCode
+from knowledge.neighbours import codes_nearby, codes_related
+from knowledge.text import storable
 from knowledge.views.links import FilterLink, page_of, url_with
 
 TAGS_PER_PAGE = 240
@@ -71,18 +76,44 @@ def kind_label(kind: str) -> str:
 
 @require_safe
 def code(request: HttpRequest, code: str) -> HttpResponse:
-    """What a code means, other names for it, and the entries about it."""
-    error_code = get_object_or_404(ErrorCode, code=code.replace("\0", ""))
-    entries = entries_listed().filter(status=EntryStatus.PUBLISHED, entrycode__error_code=error_code)
-    entries = entries.order_by("entrycode__position", "-usage_count", "pk")[:CODE_ENTRIES_SHOWN]
-    about = set(error_code.entrycode_set.filter(position=0).values_list("entry", flat=True))
-    own = [entry for entry in entries if entry.pk in about]
-    context = {
+    """What a code means, other names for it, the entries about it and the codes around it.
+
+    Other spellings and names lead to the canonical one. A code that is recognised but that no entry
+    mentions has a page too, so that somebody can write the first one.
+    """
+    asked = storable(code)
+    error_code = ErrorCode.objects.filter(code=asked).first()
+    if error_code is None:
+        named = code_canonical(asked)
+        if named is None:
+            raise Http404
+        if named.code != asked:
+            return redirect("code", named.code)
+        error_code = ErrorCode(code=named.code, kind=named.kind)
+    return render(request, "knowledge/code.html", code_context(request, error_code))
+
+
+def code_canonical(text: str) -> Code | None:
+    """The code that a spelling or another name means."""
+    alias = CodeAlias.objects.select_related("error_code").filter(alias=text.lower()).first()
+    return Code(alias.error_code.code, alias.error_code.kind) if alias else code_normalize(text)
+
+
+def code_context(request: HttpRequest, error_code: ErrorCode) -> dict[str, Any]:
+    """What the page of a code prints."""
+    entries: list[Entry] = []
+    about: set[UUID] = set()
+    if error_code.pk:
+        found = entries_listed().filter(status=EntryStatus.PUBLISHED, entrycode__error_code=error_code)
+        entries = list(found.order_by("entrycode__position", "-usage_count", "pk")[:CODE_ENTRIES_SHOWN])
+        about = set(error_code.entrycode_set.filter(position=0).values_list("entry", flat=True))
+    return {
         "code": error_code,
         "kind": kind_label(error_code.kind),
-        "aliases": error_code.aliases.all()[:CODE_ENTRIES_SHOWN],
-        "own": own,
-        "others": [entry for entry in entries if entry not in own],
+        "aliases": error_code.aliases.all()[:CODE_ENTRIES_SHOWN] if error_code.pk else (),
+        "own": [entry for entry in entries if entry.pk in about],
+        "others": [entry for entry in entries if entry.pk not in about],
+        "related": codes_related(error_code) if error_code.pk else (),
+        "nearby": codes_nearby(error_code.code, error_code.kind),
         "may_add": request.user.has_perm("knowledge.add_entry"),
     }
-    return render(request, "knowledge/code.html", context)
