@@ -61,6 +61,11 @@ ORDER_FIELDS = {
 }
 
 
+def is_guide(entry: Entry) -> bool:
+    """Whether the entry is a guide ("S0C7 how-to: ..."): beside a code they follow the entry of the code itself."""
+    return "how-to" in entry.title.lower()
+
+
 def code_links() -> Prefetch[str, QuerySet[EntryCode], str]:
     """Fetches the codes of entries, their own first, as `entry.code_links`."""
     links = EntryCode.objects.select_related("error_code").order_by("position")

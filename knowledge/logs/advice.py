@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from uuid import UUID
 
-from knowledge.listing import entries_listed
+from knowledge.listing import entries_listed, is_guide
 from knowledge.logs.reading import LogCode, LogReport
 from knowledge.logs.weights import LogRole
 from knowledge.models import Entry, EntryCode, EntryStatus, ErrorCode
@@ -16,8 +16,6 @@ from knowledge.search.rank import success_proven
 CODES_ASKED = 60
 LINKS_READ = 2_000
 ENTRIES_SHOWN = 6
-#: Guides ("S0C7 how-to: ...") follow the entry of the code itself, as in a search.
-GUIDE = "how-to"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ def _entries(report: LogReport, asked: list[str], links: dict[UUID, dict[str, in
     chosen.sort(
         key=lambda pk: (
             *standing(pk)[:2],
-            _is_guide(entries[pk]),
+            is_guide(entries[pk]),
             standing(pk)[2],
             -_proven(entries[pk]),
             -entries[pk].usage_count,
@@ -107,10 +105,6 @@ def _entries(report: LogReport, asked: list[str], links: dict[UUID, dict[str, in
         EntryAdvice(entry=entries[pk], codes=tuple(sorted(links[pk], key=places.__getitem__)))
         for pk in chosen[:ENTRIES_SHOWN]
     ]
-
-
-def _is_guide(entry: Entry) -> bool:
-    return GUIDE in entry.title.lower()
 
 
 def _proven(entry: Entry) -> float:

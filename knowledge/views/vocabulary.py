@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from knowledge.codes import Code, CodeKind, code_normalize
-from knowledge.listing import entries_listed, tags_counted
+from knowledge.listing import entries_listed, is_guide, tags_counted
 from knowledge.models import CodeAlias, Entry, EntryStatus, ErrorCode
 from knowledge.neighbours import codes_nearby, codes_related
 from knowledge.text import storable
@@ -111,7 +111,7 @@ def code_context(request: HttpRequest, error_code: ErrorCode) -> dict[str, Any]:
         "code": error_code,
         "kind": kind_label(error_code.kind),
         "aliases": error_code.aliases.all()[:CODE_ENTRIES_SHOWN] if error_code.pk else (),
-        "own": [entry for entry in entries if entry.pk in about],
+        "own": sorted((entry for entry in entries if entry.pk in about), key=is_guide),
         "others": [entry for entry in entries if entry.pk not in about],
         "related": codes_related(error_code) if error_code.pk else (),
         "nearby": codes_nearby(error_code.code, error_code.kind),

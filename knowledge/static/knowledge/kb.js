@@ -17,15 +17,76 @@
     document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=lax${secure}`;
   });
 
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    const boxes = [...document.querySelectorAll("input[data-search]")];
-    const box = boxes.find((input) => input.offsetParent !== null);
-    if (!box) return;
-    event.preventDefault();
+  // Keys: "/" to the search box, arrows through the results (links, so Enter opens them), "?" for the list.
+  const shown = (element) => element.offsetParent !== null;
+  const searchBox = () => [...document.querySelectorAll("input[data-search]")].find(shown);
+  const resultLinks = () => [...document.querySelectorAll("main .hit__title a, main .entry-row__title")].filter(shown);
+  const showKeys = () => {
+    const dialog = document.getElementById("keys");
+    if (dialog && !dialog.open) dialog.showModal();
+  };
+  const goToSearch = () => {
+    const box = searchBox();
+    if (!box) return false;
     box.focus();
     box.select();
+    return true;
+  };
+  const stepThroughResults = (target, step) => {
+    const links = resultLinks();
+    const here = links.indexOf(target);
+    if (here < 0 && !(step > 0 && target.matches("input[data-search]"))) return false;
+    if (here + step < 0) return goToSearch();
+    const link = links[here + step];
+    if (!link) return here >= 0;
+    link.focus();
+    link.scrollIntoView({ block: "nearest" });
+    return true;
+  };
+  const typing = (target) => target.closest("input, textarea, select, [contenteditable], dialog");
+  const keys = {
+    "/": (target) => !typing(target) && goToSearch(),
+    "?": (target) => !typing(target) && (showKeys(), true),
+    ArrowDown: (target) => stepThroughResults(target, 1),
+    ArrowUp: (target) => stepThroughResults(target, -1),
+    Escape: (target) => resultLinks().includes(target) && goToSearch(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (Object.hasOwn(keys, event.key) && keys[event.key](event.target)) event.preventDefault();
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-keys]")) showKeys();
+  });
+
+  // A search box takes one line. A log that is pasted into it can be sent, whole, to the page that reads logs.
+  const PASTED_LINES = 3;
+  const field = (name, value) => {
+    const area = document.createElement("textarea");
+    area.name = name;
+    area.value = value;
+    area.hidden = true;
+    return area;
+  };
+  const offerLog = (box, text) => {
+    const token = document.querySelector("input[name=csrfmiddlewaretoken]");
+    if (!token) return;
+    document.querySelector(".log-offer")?.remove();
+    const form = document.createElement("form");
+    const button = document.createElement("button");
+    form.className = "log-offer";
+    form.method = "post";
+    form.enctype = "multipart/form-data";
+    form.action = document.body.dataset.logsUrl;
+    button.className = "btn btn--primary btn--small";
+    button.textContent = document.body.dataset.logsLabel;
+    form.append(button, field("text", text), field("csrfmiddlewaretoken", token.value));
+    box.form.after(form);
+  };
+  document.addEventListener("paste", (event) => {
+    if (!event.target.matches?.("input[data-search]")) return;
+    const text = event.clipboardData?.getData("text") || "";
+    if (text.length > event.target.maxLength || text.trim().split("\n").length >= PASTED_LINES) offerLog(event.target, text);
   });
 
   // <button data-copy="#id"> copies the text of that element, data-copy-text its own value; code blocks get
