@@ -1,0 +1,177 @@
+"""Every page is read by axe: WCAG 2.2 level A and AA, light and dark, on a phone and on a desk."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Browser, Page
+from pytest_django.live_server_helper import LiveServer
+
+from knowledge.entries import entry_update
+from knowledge.feedback import feedback_give
+from knowledge.models import EntryStatus, FlagReason, PromotedResult
+from knowledge.models.following import EntryFlag
+from knowledge.phases.mvp2_analytics.models import UsagePattern
+from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
+from knowledge.phases.mvp2_analytics.tasks import patterns_detect
+from knowledge.plugins import plugin_enable
+from knowledge.search.promoted import promotion_save
+from knowledge.tokens import token_create
+from migrations_ops.gate import site_level_set
+from migrations_ops.models import RunState, StepState
+from tests.analytics import builders
+from tests.knowledge.logs.samples import S0C7_JOB
+from tests.knowledge.page_builders import an_entry
+from tests.migrations_ops.console_builders import a_checkpoint, a_run, journal_lines
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+SCREENS = [("light", 1280), ("dark", 390)]
+LONG_SOLUTION = (
+    "## Causes\n\n1. Spaces in a packed field, see S0C4.\n\n## Diagnose\n\n- Read the `offset`.\n\n"
+    "```cobol\n       MOVE ZERO TO WS-TOTAL.\n```\n\n## Fix\n\n1. Initialise it.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+) * 3
+
+
+@pytest.fixture
+def ada() -> User:
+    """Somebody who may do everything, so that every button is there."""
+    return User.objects.create_superuser("ada", "ada@example.org", "pass")
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: LiveServer) -> Iterator[Callable[[User | None, str, int], Page]]:
+    """Opens a page as a person, or as a visitor."""
+    contexts = []
+
+    def opened(person: User | None, scheme: str, width: int) -> Page:
+        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+        contexts.append(context)
+        if person:
+            client = Client()
+            client.force_login(person)
+            session = client.cookies["sessionid"].value
+            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def violations(page: Page, url: str) -> list[str]:
+    """What axe finds, with everything unfolded."""
+    response = page.goto(url)
+    assert response and response.status == (404 if "no-such" in url else 200), url
+    return violations_here(page)
+
+
+def violations_here(page: Page) -> list[str]:
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    found = Axe().run(page, options=RULES)
+    return [
+        f"{page.url} {one['id']}: {node['html'][:160]} {(node['any'] or [{'message': ''}])[0]['message'][:160]}"
+        for one in found.response["violations"]
+        for node in one["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
+def test_reader_pages(live_server, visit, ada: User, scheme: str, width: int) -> None:
+    entry = an_entry(solution=LONG_SOLUTION, author=ada)
+    other = an_entry(title="S0C4: protection exception", codes=["S0C4", "S0C7"])
+    entry = entry_update(entry=entry, expected_version=1, author=ada, title="S0C7: data exception, again")
+    an_entry(title="A draft of mine", status=EntryStatus.DRAFT, author=ada)
+    feedback_give(entry=entry, voter="user:1", user=ada, worked=True, comment="It did.")
+    EntryFlag.objects.create(entry=entry, reason=FlagReason.values[0], comment="Wrong", user=ada)
+    promotion_save(promotion=PromotedResult(query="S0C7", entry=other))
+    token_create(user=ada, name="Copy", days=1)
+    named = ("home", "browse", "tags", "codes", "logs", "login", "api_page", "search")
+    own = ("tokens", "drafts", "reviews", "mine", "flags", "entry_create")
+    paths = [
+        *(reverse(name) for name in named),
+        entry.get_absolute_url(),
+        reverse("code", args=["S0C7"]),
+        reverse("code", args=["S0C9"]),
+        reverse("search") + "?q=S0C7",
+        reverse("search") + "?q=nothinglikethis",
+        "/no-such-page/",
+    ]
+    about = ("entry_edit", "entry_history", "entry_compare", "entry_merge")
+    for_staff = [*(reverse(name) for name in own), *(reverse(name, args=[entry.pk]) for name in about)]
+    for_staff.append(reverse("entry_version", args=[entry.pk, 1]))
+    visitor, staff = visit(None, scheme, width), visit(ada, scheme, width)
+
+    found = [problem for path in paths for problem in violations(visitor, live_server.url + path)]
+    found += [problem for path in [*paths, *for_staff] for problem in violations(staff, live_server.url + path)]
+
+    assert sorted(set(found)) == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
+def test_what_a_log_says_and_the_list_of_keys(live_server, visit, ada: User, scheme: str, width: int) -> None:
+    an_entry()
+    page = visit(ada, scheme, width)
+    page.goto(live_server.url + reverse("logs"))
+    page.get_by_label("Log", exact=True).fill(S0C7_JOB)
+    page.get_by_role("button", name="Read it").click()
+    page.get_by_role("heading", name="Read first").wait_for()
+    found = violations_here(page)
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    found += violations_here(page)
+    assert found == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
+def test_console_pages(live_server, visit, ada: User, scheme: str, width: int) -> None:
+    run = a_run(state=RunState.FAILED, error="The disk is full.")
+    run.steps.filter(state=StepState.FAILED).update(error="No space")
+    journal_lines(run, 3)
+    checkpoint = a_checkpoint()
+    paths = [
+        *(reverse(f"console:{name}") for name in ("home", "plans", "runs", "checkpoints", "workers")),
+        reverse("console:plan", args=[run.plan_id]),
+        reverse("console:plan_start", args=[run.plan_id]),
+        reverse("console:run", args=[run.pk]),
+        reverse("console:run_action", args=[run.pk, "roll_back"]),
+        reverse("console:run_journal", args=[run.pk]),
+        reverse("console:checkpoint", args=[checkpoint.pk]),
+        reverse("console:checkpoint_delete", args=[checkpoint.pk]),
+    ]
+    page = visit(ada, scheme, width)
+    assert [problem for path in paths for problem in violations(page, live_server.url + path)] == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
+def test_analytics_pages(live_server, visit, ada: User, scheme: str, width: int) -> None:
+    site_level_set(2)
+    plugin_enable(name=ANALYTICS)
+    plugin_enable(name=PATTERNS)
+    for hours in range(4):
+        builders.search("kaputt", result_count=0, ago=dt.timedelta(hours=hours))
+        builders.search("s0c7 abend", ago=dt.timedelta(days=hours))
+    patterns_detect()
+    page = visit(ada, scheme, width)
+    paths = [
+        "/analytics/?days=7",
+        "/analytics/patterns/",
+        f"/analytics/patterns/{UsagePattern.objects.earliest('pk').pk}/",
+    ]
+    assert [problem for path in paths for problem in violations(page, live_server.url + path)] == []
+
+
+def test_what_is_wrong_is_found(live_server, visit) -> None:
+    page = visit(None, "light", 1280)
+    page.goto(live_server.url + reverse("browse"))
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input><img src=\"/x.png\">')")
+    found = violations_here(page)
+    assert any(" label: " in problem for problem in found) and any(" image-alt: " in problem for problem in found)
