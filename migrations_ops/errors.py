@@ -72,6 +72,13 @@ class RunStateError(OpsError):
     code = "run_state"
 
 
+class RunBusyError(OpsError):
+    """Run {run} is in the middle of a batch that cannot be interrupted, so {action} was not noted. Try again
+    in a moment; if it stays like this, end the worker: what it has not committed is undone."""
+
+    code = "run_busy"
+
+
 class RunNotFoundError(OpsError):
     """There is no run {run}. `manage.py mvp runs` lists them."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from migrations_ops import audit, queue
@@ -12,6 +12,7 @@ from migrations_ops.errors import (
     ConfirmationError,
     PlanBlockedError,
     RunActiveError,
+    RunBusyError,
     RunNotFoundError,
     RunStateError,
     StepCriticalError,
@@ -32,6 +33,10 @@ from migrations_ops.models import (
 from migrations_ops.planning import plan_current, rehearsal_plan_create, steps_of
 from migrations_ops.prechecks import precheck_run, runs_unfinished
 from migrations_ops.runner import intent_obey
+from migrations_ops.schema import lock_briefly, lock_refused
+
+#: How long a person waits for the batch that is under way, in milliseconds. On SQLite it is the busy timeout.
+LOCK_MS = 5_000
 
 #: States in which a worker has, or may soon have, the run.
 MOVING = (RunState.QUEUED, RunState.RUNNING, RunState.ROLLING_BACK)
@@ -114,14 +119,22 @@ def run_get(run_id: int | str) -> Run:
 
 
 def _change(run: Run, action: str, allowed: tuple[RunState, ...], **changes: Any) -> None:
-    """Guarded update: one row changed, or someone else was first. Raises RunStateError, RunActiveError."""
+    """Guarded update: one row changed, or someone else was first.
+
+    Raises RunStateError, RunActiveError, and RunBusyError when a batch holds the row for too long.
+    """
     if "state" in changes:
         changes = {"state_since": timezone.now(), **changes}
     try:
         with transaction.atomic():
+            lock_briefly(LOCK_MS)
             changed = Run.objects.filter(pk=run.pk, state__in=allowed).update(**changes)
     except IntegrityError as error:
         raise _active_error() from error
+    except OperationalError as error:
+        if not lock_refused(error):
+            raise
+        raise RunBusyError(run=run.pk, action=action) from error
     run.refresh_from_db()
     if not changed:
         names = ", ".join(str(state.label).lower() for state in allowed)

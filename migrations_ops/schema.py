@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
+from psycopg.errors import LockNotAvailable
 
 #: How long a change of tables waits for readers and writers on PostgreSQL before it gives up and
 #: is tried again; longer, and everyone else queues up behind it.
@@ -74,3 +75,18 @@ def app_open(app_label: str) -> None:
 def app_close(app_label: str) -> None:
     """Undo every migration of an app; its tables are gone after it."""
     _migrate_to(app_label, None)
+
+
+def lock_briefly(milliseconds: int) -> None:
+    """Let the caller's transaction wait no longer than this for a lock.
+
+    SQLite has one lock and its busy timeout, which counts for the whole connection.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {int(milliseconds)}")
+
+
+def lock_refused(error: OperationalError) -> bool:
+    """Whether the database gave up waiting for a lock, and not for another reason."""
+    return isinstance(error.__cause__, LockNotAvailable)

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from knowledge.models import Tag
 from migrations_ops import runner
-from migrations_ops.errors import LeaseLostError, RunActiveError, RunStateError, StepCriticalError
+from migrations_ops.errors import LeaseLostError, RunActiveError, RunBusyError, RunStateError, StepCriticalError
 from migrations_ops.lease import LEASE, run_claim, runs_watch
 from migrations_ops.models import Direction, Run, RunState, StepState
 from migrations_ops.runner import Outcome, execute, run_inline, run_slice
@@ -27,6 +27,7 @@ from migrations_ops.runs import (
     run_rollback,
     step_skip,
 )
+from migrations_ops.snapshot import connection_beside
 from tests.engine.builders import TagStep, run_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -312,3 +313,19 @@ def test_a_slice_ends_at_a_safe_point_and_queues_the_next_one(monkeypatch: Any) 
     assert tags() == ["a-0"]
     assert kicked == [run.pk]
     assert Run.objects.get(pk=run.pk).lease_token is None
+
+
+def test_a_person_does_not_wait_for_ever_for_a_batch_that_holds_the_run(monkeypatch: Any) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite locks the whole database, and its busy timeout ends the wait")
+    run = run_of(monkeypatch, TagStep(name="a", title="A"))
+    monkeypatch.setattr("migrations_ops.runs.LOCK_MS", 200)
+    with connection_beside() as worker, worker.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE ops_runs SET worker = 'long batch' WHERE id = %s", [run.pk])
+
+        with pytest.raises(RunBusyError, match="Try again in a moment"):
+            run_pause(run=run, actor="ada")
+
+        cursor.execute("ROLLBACK")
+    assert run_pause(run=run, actor="ada").state == RunState.PAUSED
