@@ -70,6 +70,6 @@ PHASE = Phase(
     ),
     checks=(search_index_checked,),
     risks=(search_time_risk, writers_risk),
-    derived_models=frozenset({"SearchDoc"}),
+    derived_models=frozenset({"SearchDoc", "SearchGram", "SearchTerm"}),
     after_restore=(search_index_rebuilt, plugins_align),
 )

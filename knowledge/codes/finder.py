@@ -1,10 +1,11 @@
-"""Finding codes: one pass over a text with all forms of the table at once."""
+"""Finding codes: one pass over a text with all forms of the table at once, tried where a code may begin."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from knowledge.codes.table import FORMS, CodeForm, CodeKind, bounded
 
@@ -24,6 +25,40 @@ _PLAIN = str.maketrans(
 
 _RUNNING = tuple(form for form in FORMS if not form.whole)
 _ANYWHERE = re.compile("|".join(f"({bounded(form.pattern)})" for form in _RUNNING), re.IGNORECASE | re.ASCII)
+
+#: What may stand where a code begins, between characters that belong to no name.
+_RUN = re.compile(r"[A-Za-z0-9@#$_]+")
+#: Words with which a form begins that goes on after a blank or another sign.
+_INTRODUCTIONS = frozenset(
+    [
+        "ABEND",
+        "ABENDED",
+        "COMPLETION",
+        "DB2",
+        "DL",
+        "DLI",
+        "FILE",
+        "FS",
+        "IMS",
+        "MQ",
+        "MQRC",
+        "PCB",
+        "R15",
+        "RC",
+        "REASON",
+        "REASONCODE",
+        "RETURN",
+        "S",
+        "SQL",
+        "SQLCODE",
+        "STATUS",
+        "SYSTEM",
+        "USER",
+        "VSAM",
+    ]
+)
+#: The same for runs with a number in them ("RC08 FDBK(28)", "IGYPS2121-S").
+_BEGINNINGS = (*sorted(_INTRODUCTIONS), "IGY")
 
 
 def _groups_before() -> dict[int, CodeForm]:
@@ -62,11 +97,27 @@ def codes_find(text: str) -> tuple[CodeMatch, ...]:
 
 
 def _matches(plain: str) -> Iterator[CodeMatch]:
-    for found in _ANYWHERE.finditer(plain):
-        form = _FORM_OF_GROUP[found.lastindex or 1]
-        exact = form.regex.match(plain, found.start())
-        if exact:
-            yield CodeMatch(form.canonical(exact), form.kind, found.start(), found.end())
+    """Tries the joined pattern only where a code may begin, which is at few of the runs of a text."""
+    end = 0
+    for run in _RUN.finditer(plain):
+        if not _may_begin(run[0]):
+            continue
+        start = run.start()
+        found = _ANYWHERE.match(plain, start - 1) if start > end and plain[start - 1] == "-" else None
+        if start >= end and (found := found or _ANYWHERE.match(plain, start)):
+            end = found.end()
+            form = _FORM_OF_GROUP[found.lastindex or 1]
+            if exact := form.regex.match(plain, found.start()):
+                yield CodeMatch(form.canonical(exact), form.kind, found.start(), end)
+
+
+@lru_cache(maxsize=20_000)
+def _may_begin(run: str) -> bool:
+    """Whether a code can begin with this run of name characters: it is one, or it introduces one."""
+    upper = run.upper()
+    if upper in _INTRODUCTIONS or _ANYWHERE.match(run) or _ANYWHERE.match(f"-{run}"):
+        return True
+    return upper.startswith(_BEGINNINGS) and any(char.isdigit() for char in run)
 
 
 def code_normalize(text: str) -> Code | None:

@@ -20,7 +20,7 @@ from knowledge.models.following import EntryFlag, EntryMark, FlagReason
 from knowledge.models.history import EntryAddress, EntryRevision
 from knowledge.models.plugin import Plugin, PluginHealth, Setting
 from knowledge.models.review import EntryReview, Validation
-from knowledge.models.search import PromotedResult, SearchDoc, SearchQuery
+from knowledge.models.search import PromotedResult, SearchDoc, SearchGram, SearchQuery, SearchTerm
 from knowledge.models.vocabulary import CodeAlias, ErrorCode, Tag
 
 __all__ = [
@@ -47,7 +47,9 @@ __all__ = [
     "PluginHealth",
     "PromotedResult",
     "SearchDoc",
+    "SearchGram",
     "SearchQuery",
+    "SearchTerm",
     "Setting",
     "Severity",
     "Tag",

@@ -41,14 +41,14 @@ class SearchQuery(models.Model):
 
 
 class SearchDoc(models.Model):
-    """The analysed tokens of one entry, space separated by field; the database's own index follows this row.
+    """The analysed tokens of one entry by field, between blanks; the database's own index follows this row.
 
-    Written only by knowledge.search.index. Its FTS5 tables (SQLite) and tsvector columns (PostgreSQL)
-    are made in a migration and kept in step by triggers and by generation, so a migration that makes
-    SQLite rebuild this table has to make the triggers again.
+    Written only by knowledge.search.index. The FTS5 tables (SQLite) and the table of tsvectors (PostgreSQL)
+    are made in a migration and kept in step by triggers, so a migration that makes SQLite rebuild this
+    table has to make the triggers again.
     """
 
-    #: Static rank: small means much used and proven. Equal on every database for equal entries.
+    #: Static rank: the status, then small means much used and proven. Equal on every database for equal entries.
     rank = models.BigIntegerField(primary_key=True)
     entry = models.OneToOneField(Entry, models.CASCADE, related_name="search_doc")
     category = models.CharField(max_length=16)
@@ -61,6 +61,10 @@ class SearchDoc(models.Model):
     tags = models.TextField()
     problem = models.TextField()
     solution = models.TextField()
+    #: Tokens of category, severity, tags and codes, for filters; see knowledge.search.database.label.
+    labels = models.TextField()
+    #: What a score is multiplied by for use, proven success and severity.
+    merit = models.FloatField()
 
     class Meta:
         db_table = "kb_search_docs"
@@ -68,6 +72,40 @@ class SearchDoc(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rank} {self.entry_id}"
+
+
+class SearchTerm(models.Model):
+    """How many published entries hold a token: the sum over the rows of the term.
+
+    Writers add rows of +1 and -1 and join those that nobody else holds, so that they never wait for
+    one another. The empty term counts the entries. Written only by knowledge.search.terms.
+    """
+
+    term = models.CharField(max_length=64)
+    df = models.IntegerField()
+
+    class Meta:
+        db_table = "kb_search_terms"
+        default_permissions = ()
+        indexes = [models.Index(fields=["term", "df"], name="kb_search_terms_term")]
+
+    def __str__(self) -> str:
+        return f"{self.term} {self.df}"
+
+
+class SearchGram(models.Model):
+    """A term with one letter left out, or none: two spellings that share a gram are a slip apart."""
+
+    gram = models.CharField(max_length=64)
+    term = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "kb_search_grams"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["gram", "term"], name="kb_search_grams_once")]
+
+    def __str__(self) -> str:
+        return f"{self.gram} {self.term}"
 
 
 class PromotedResult(models.Model):

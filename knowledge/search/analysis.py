@@ -35,7 +35,7 @@ STOPWORDS = frozenset(
 )
 
 #: Pairs that are written as one word as often as two.
-_PAIRS = {
+PAIRS = {
     ("data", "set"): "dataset",
     ("data", "sets"): "dataset",
     ("time", "out"): "timeout",
@@ -45,6 +45,14 @@ _PAIRS = {
     ("roll", "back"): "rollback",
     ("check", "point"): "checkpoint",
 }
+
+_ASCII_WORD = re.compile(r"[A-Za-z0-9$#@]+(?:[-._/][A-Za-z0-9$#@]+)*")
+_FOREIGN_LETTER = re.compile(r"[^\W\x00-\x7f]")
+_PAIR = re.compile(
+    rf"(?<![A-Za-z0-9$#@])(?<![A-Za-z0-9$#@][-._/])({'|'.join(sorted({first for first, _ in PAIRS}))})\s{{1,2}}"
+    rf"({'|'.join(sorted({second for _, second in PAIRS}))})(?![A-Za-z0-9$#@]|[-._/][A-Za-z0-9$#@])",
+    re.IGNORECASE,
+)
 
 
 class UnitKind(Enum):
@@ -69,12 +77,39 @@ class Unit:
 
 
 def tokens(text: str) -> list[str]:
-    """What the index holds for a text, in order, repetitions kept."""
+    """What the index holds for a text, in order, repetitions kept: the tokens of its `units`.
+
+    Words that no code touches and that make no pair are looked up, which is most of them.
+    """
     found: list[str] = []
-    for unit in units(text):
-        found.append(unit.token)
-        found.extend(unit.parts)
-    return found
+    position = 0
+    for match in codes_find(text):
+        found += _word_tokens(text, position, match.start)
+        unit = code_unit(text, match)
+        found += (unit.token, *unit.parts)
+        position = match.end
+    return found + _word_tokens(text, position, len(text))
+
+
+def _word_tokens(text: str, start: int, end: int) -> list[str]:
+    """The tokens of the words between two places."""
+    part = text[start:end]
+    if _FOREIGN_LETTER.search(part):
+        return [token for unit in _words(text, start, end) for token in (unit.token, *unit.parts)]
+    part = _PAIR.sub(_pair_together, part)
+    return [token for word in _ASCII_WORD.findall(part) for token in _tokens_of_word(word)]
+
+
+def _pair_together(found: re.Match[str]) -> str:
+    return PAIRS.get((found[1].lower(), found[2].lower()), found[0])
+
+
+@lru_cache(maxsize=200_000)
+def _tokens_of_word(word: str) -> tuple[str, ...]:
+    """The tokens of one word that is no code."""
+    found = _WORD.match(word)
+    unit = _word_unit(found) if found else None
+    return (unit.token, *unit.parts) if unit else ()
 
 
 def units(text: str) -> Iterator[Unit]:
@@ -143,7 +178,7 @@ def _paired(text: str, first: Unit, second: Unit) -> Unit | None:
     """One unit for two words that belong together, when only a blank or line end is between them."""
     if second.start - first.end > 2 or not text[first.end : second.start].isspace():
         return None
-    both = _PAIRS.get((text[first.start : first.end].lower(), text[second.start : second.end].lower()))
+    both = PAIRS.get((text[first.start : first.end].lower(), text[second.start : second.end].lower()))
     return Unit(UnitKind.WORD, both, (), first.start, second.end) if both else None
 
 
@@ -156,7 +191,7 @@ def _word_unit(found: re.Match[str]) -> Unit | None:
         if raw in STOPWORDS or (len(raw) == 1 and not raw.isdigit()):
             return None
         return Unit(UnitKind.WORD, stem(raw), (), found.start(), found.end())
-    if len(parts) == 2 and (pair := _PAIRS.get((parts[0], parts[1]))):
+    if len(parts) == 2 and (pair := PAIRS.get((parts[0], parts[1]))):
         return Unit(UnitKind.WORD, pair, (), found.start(), found.end())
     kept = tuple(stem(part) for part in parts if len(part) > 1 and part not in STOPWORDS)
     together = "".join(parts)

@@ -1,23 +1,27 @@
 """The questions that a search asks its database, in the words of each vendor.
 
 Tokens come from the analyser, which leaves no character that means anything to FTS5 or tsquery;
-they are quoted all the same. Everything else is a parameter.
+they are quoted all the same. Everything else is a number or a parameter.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection, transaction
 
-from knowledge.search.query import Alternative, Group
-from knowledge.search.types import SearchFilters
+from knowledge.search.rank import ranks_of_status
 
 _FOREIGN = re.compile(r"[^\w.$#@/-]")
+_HEAD = ("codes", "title", "tags", "labels")
+
+#: The label that every row has. No word of a text begins with a slash.
+EVERY_ROW = "/e"
 
 
 class Index(Enum):
@@ -27,70 +31,114 @@ class Index(Enum):
     WORDS = "words"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """What a row must have: every group, none of the excluded tokens, and the filters."""
+    """What a row must have: one token of every group, every label, none of the excluded tokens."""
 
-    groups: tuple[Group, ...]
-    excluded: tuple[str, ...]
-    filters: SearchFilters
-    index: Index = Index.WORDS
-    #: Rows that are known already and not wanted again.
-    without: tuple[int, ...] = ()
+    groups: tuple[tuple[str, ...], ...]
+    labels: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    #: Empty for every status.
+    status: str = ""
+
+    @property
+    def everything(self) -> bool:
+        return not (self.groups or self.labels or self.excluded)
 
 
-def ranks(asked: Asked, *, limit: int, offset: int = 0) -> list[int]:
-    """Rows that fit, best static rank first."""
-    sql, params = _from_where(asked)
-    return [
-        row[0]
-        for row in _rows(f"SELECT d.rank {sql} ORDER BY {_order(asked)} LIMIT %s OFFSET %s", [*params, limit, offset])
-    ]
+class Document(NamedTuple):
+    """What a row says about its entry; a blank before, between and after the tokens of a text."""
+
+    rank: int
+    #: The entry's id in hexadecimal digits.
+    entry: str
+    category: str
+    severity: str
+    merit: float
+    codes: str
+    title: str
+    tags: str
+    problem: str
+    solution: str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Codes, title, tags, problem and solution."""
+        return self[5:10]
+
+
+def rows(sql: str, params: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+    """What the database answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list(params))
+        return list(cursor.fetchall())
+
+
+def marks(count: int) -> str:
+    """Place holders for so many parameters."""
+    return ", ".join(["%s"] * count)
+
+
+def label(field: str, value: object) -> str:
+    """The token of a filter's value in the rows: a category or severity, or the number of a tag or code."""
+    return f"/{field}.{str(value).lower()}"
+
+
+def ranks(asked: Asked, index: Index, *, limit: int) -> list[int]:
+    """Rows that fit, best static rank first; none where a group has no token."""
+    if not all(asked.groups):
+        return []
+    sql, params = _ranks_sql(asked, index, limit)
+    return [row[0] for row in rows(sql, params)]
 
 
 def count(asked: Asked, *, cap: int) -> int:
     """How many rows fit; counting stops at `cap`."""
-    sql, params = _from_where(asked)
-    return int(_rows(f"SELECT count(*) FROM (SELECT 1 AS one {sql} LIMIT %s) AS found", [*params, cap])[0][0])
+    if not all(asked.groups):
+        return 0
+    sql, params = _ranks_sql(asked, Index.WORDS, cap, ordered=False)
+    return int(rows(f"SELECT count(*) FROM ({sql}) AS counted", params)[0][0])
 
 
-def frequencies(groups: Sequence[Group], *, cap: int) -> list[int]:
-    """How many entries have each group, in one query; counting stops at `cap`."""
-    if not groups:
-        return []
+def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> list[int]:
+    """Rows that fit any of the questions, at most `limit` of each, the first question's first."""
     parts, params = [], []
-    for number, group in enumerate(groups):
-        where, values = _match(Index.WORDS, (group,))
-        parts.append(
-            f"SELECT {number} AS n, count(*) AS df FROM (SELECT 1 AS one FROM {_table(Index.WORDS)} WHERE {where} LIMIT {cap:d}) AS f{number}"
-        )
+    for number, (asked, index) in enumerate(questions):
+        sql, values = _ranks_sql(asked, index, limit)
+        parts.append(f"SELECT {number} AS n, rank FROM ({sql}) AS q{number}")
         params += values
-    counts = dict(_rows(" UNION ALL ".join(parts), params))
-    return [counts[number] for number in range(len(groups))]
+    found = rows(f"{' UNION ALL '.join(parts)} ORDER BY 1, 2", params) if parts else []
+    return list(dict.fromkeys(rank for _, rank in found))
 
 
-def entries_counted(*, cap: int) -> int:
-    """How many entries are indexed; counting stops at `cap`."""
-    return int(_rows("SELECT count(*) FROM (SELECT 1 AS one FROM kb_search_docs LIMIT %s) AS d", [cap])[0][0])
+def documents(found: Sequence[int]) -> list[Document]:
+    """The rows with these ranks, in any order."""
+    if not found:
+        return []
+    columns = ", ".join(Document._fields).replace("entry", "entry_id", 1)
+    answer = rows(f"SELECT {columns} FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
+    return [Document(row[0], hexadecimal(row[1]), *row[2:]) for row in answer]
 
 
-def value_counts(asked: Asked, column: str, *, cap: int) -> dict[str, int]:
-    """How many of the first `cap` rows that fit have each category or severity."""
-    sql, params = _from_where(asked)
-    inner = f"SELECT d.{column} AS value {sql} ORDER BY {_order(asked)} LIMIT %s"
-    return dict(_rows(f"SELECT value, count(*) FROM ({inner}) AS found GROUP BY value", [*params, cap]))
+def hexadecimal(value: UUID | str) -> str:
+    """A UUID as SQLite holds it."""
+    return value if isinstance(value, str) else value.hex
 
 
-def tag_counts(asked: Asked, *, cap: int, limit: int) -> list[tuple[str, int]]:
-    """The most frequent tags of the first `cap` rows that fit."""
-    sql, params = _from_where(asked)
-    inner = f"SELECT d.entry_id AS entry_id {sql} ORDER BY {_order(asked)} LIMIT %s"
-    query = (
-        f"SELECT t.name, count(*) AS entries FROM ({inner}) AS found "
-        "JOIN kb_entry_tags et ON et.entry_id = found.entry_id JOIN kb_tags t ON t.id = et.tag_id "
-        f"GROUP BY t.name ORDER BY entries DESC, {_by_bytes('t.name')} LIMIT %s"
-    )
-    return [(name, entries) for name, entries in _rows(query, [*params, cap, limit])]
+def entries_of(found: Sequence[int]) -> dict[int, str]:
+    """The entry of each of these rows, in hexadecimal digits."""
+    if not found:
+        return {}
+    answer = rows(f"SELECT rank, entry_id FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
+    return {rank: hexadecimal(entry) for rank, entry in answer}
+
+
+def kinds_of(found: Sequence[int]) -> list[tuple[str, str, int]]:
+    """How many of these rows have each category and severity."""
+    if not found:
+        return []
+    sql = f"SELECT category, severity, count(*) FROM kb_search_docs WHERE rank IN ({_numbers(found)}) GROUP BY 1, 2"
+    return [(category, severity, count) for category, severity, count in rows(sql)]
 
 
 def tags_of(found: Sequence[int], *, limit: int) -> list[tuple[str, int]]:
@@ -98,37 +146,61 @@ def tags_of(found: Sequence[int], *, limit: int) -> list[tuple[str, int]]:
     if not found:
         return []
     query = (
-        "SELECT t.name, count(*) AS entries FROM kb_search_docs d "
-        "JOIN kb_entry_tags et ON et.entry_id = d.entry_id JOIN kb_tags t ON t.id = et.tag_id "
-        f"WHERE d.rank IN ({', '.join(['%s'] * len(found))}) GROUP BY t.name ORDER BY entries DESC, {_by_bytes('t.name')} LIMIT %s"
+        "SELECT t.name, counted.entries FROM (SELECT et.tag_id AS tag_id, count(*) AS entries FROM kb_search_docs d "
+        f"JOIN kb_entry_tags et ON et.entry_id = d.entry_id WHERE d.rank IN ({_numbers(found)}) GROUP BY et.tag_id"
+        f") AS counted JOIN kb_tags t ON t.id = counted.tag_id ORDER BY 2 DESC, {_by_bytes('t.name')} LIMIT %s"
     )
-    return [(name, entries) for name, entries in _rows(query, [*found, limit])]
+    return [(name, entries) for name, entries in rows(query, [limit])]
+
+
+def docs_and_terms() -> Iterator[tuple[str, str, int | None]]:
+    """Status and all tokens of every row, then every term with its frequency: one statement, one state of both."""
+    columns = " || ' ' || ".join((*_HEAD, "problem", "solution"))
+    sql = (
+        f"SELECT status, {columns}, CAST(NULL AS integer) FROM kb_search_docs "
+        "UNION ALL SELECT '', term, df FROM kb_search_terms"
+    )
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql)
+        while some := cursor.fetchmany(500):
+            yield from some
+
+
+def index_lost() -> bool:
+    """Whether SQLite's FTS5 tables hold other rows than the table that they follow; PostgreSQL's cannot."""
+    if not _is_sqlite():
+        return False
+    for index in Index:
+        held = f"SELECT rowid FROM {_table(index)} WHERE {_table(index)} MATCH '\"{EVERY_ROW}\"'"
+        for one, other in (("SELECT rank FROM kb_search_docs", held), (held, "SELECT rank FROM kb_search_docs")):
+            if rows(f"{one} EXCEPT {other} LIMIT 1"):
+                return True
+    return False
 
 
 def index_resync() -> None:
-    """Fill SQLite's FTS5 tables from the rows that they follow; PostgreSQL's columns cannot differ.
+    """Fill SQLite's FTS5 tables from the rows that they follow, in one transaction.
 
     A contentless FTS5 table that does not hold what a row says refuses to delete it ("database disk
     image is malformed"), so this comes before rows are written again.
     """
     if not _is_sqlite():
         return
-    head = ("codes", "title", "tags")
     with transaction.atomic(), connection.cursor() as cursor:
-        for index, columns in ((Index.HEAD, head), (Index.WORDS, (*head, "problem", "solution"))):
-            table, tokens = f"kb_search_{index.value}", " || ' ' || ".join(columns)
+        for index, columns in ((Index.HEAD, _HEAD), (Index.WORDS, (*_HEAD, "problem", "solution"))):
+            table, tokens = _table(index), " || ' ' || ".join(columns)
             cursor.execute(f"INSERT INTO {table}({table}) VALUES ('delete-all')")
-            cursor.execute(f"INSERT INTO {table}(rowid, tokens) SELECT rank, {tokens} FROM kb_search_docs")
-
-
-def _rows(sql: str, params: Iterable[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, list(params))
-        return list(cursor.fetchall())
+            cursor.execute(
+                f"INSERT INTO {table}(rowid, tokens) SELECT rank, {tokens} FROM kb_search_docs ORDER BY rank"
+            )
 
 
 def _is_sqlite() -> bool:
     return connection.vendor == "sqlite"
+
+
+def _table(index: Index) -> str:
+    return f"kb_search_{index.value}"
 
 
 def _by_bytes(column: str) -> str:
@@ -136,82 +208,47 @@ def _by_bytes(column: str) -> str:
     return column if _is_sqlite() else f'{column} COLLATE "C"'
 
 
-def _table(index: Index) -> str:
-    """What a match is asked of when no other column is needed."""
-    return f"kb_search_{index.value}" if _is_sqlite() else "kb_search_docs d"
+def _numbers(values: Iterable[int]) -> str:
+    return ", ".join(f"{value:d}" for value in values)
 
 
-def _order(asked: Asked) -> str:
-    """The rank; asked of the FTS table where there is one, which reads it in that order."""
-    return f"kb_search_{asked.index.value}.rowid" if _is_sqlite() and asked.groups else "d.rank"
-
-
-def _from_where(asked: Asked) -> tuple[str, list[Any]]:
-    """FROM and WHERE of the rows that fit."""
-    where: list[str] = []
-    params: list[Any] = []
-    table = "kb_search_docs d"
-    if asked.groups:
-        if _is_sqlite():
-            fts = f"kb_search_{asked.index.value}"
-            table = f"{fts} CROSS JOIN kb_search_docs d ON d.rank = {fts}.rowid"
-        match, values = _match(asked.index, asked.groups)
-        where.append(match)
-        params += values
-    for condition, values in (*_excluded(asked.excluded), *_filtered(asked.filters)):
-        where.append(condition)
-        params += values
-    if asked.without:
-        where.append(f"d.rank NOT IN ({', '.join(['%s'] * len(asked.without))})")
-        params += asked.without
-    return f"FROM {table} WHERE {' AND '.join(where) or '1 = 1'}", params
-
-
-def _match(index: Index, groups: Sequence[Group]) -> tuple[str, list[Any]]:
-    """The condition that a row has every group."""
+def _ranks_sql(asked: Asked, index: Index, limit: int, *, ordered: bool = True) -> tuple[str, list[str]]:
+    """SELECT of the ranks that fit, at most `limit` of them."""
+    first, end = ranks_of_status(asked.status)
+    if asked.everything:
+        sql = f"SELECT rank FROM kb_search_docs WHERE rank >= {first:d} AND rank < {end:d} ORDER BY rank"
+        return f"{sql} LIMIT {limit:d}", []
     if _is_sqlite():
-        terms = ["(" + " OR ".join(_fts5(one) for one in group.alternatives) + ")" for group in groups]
-        return f"kb_search_{index.value} MATCH %s", [" AND ".join(terms)]
-    terms = ["(" + " | ".join(_tsquery(one) for one in group.alternatives) + ")" for group in groups]
-    return f"d.{index.value} @@ %s::tsquery", [" & ".join(terms)]
-
-
-def _excluded(excluded: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    conditions: list[tuple[str, list[Any]]] = []
-    for token in excluded:
-        match, values = _match(Index.WORDS, (Group((Alternative(token),)),))
-        if _is_sqlite():
-            conditions.append((f"d.rank NOT IN (SELECT rowid FROM kb_search_words WHERE {match})", values))
-        else:
-            conditions.append((f"NOT {match}", values))
-    return conditions
-
-
-def _filtered(filters: SearchFilters) -> list[tuple[str, list[Any]]]:
-    conditions: list[tuple[str, list[Any]]] = [
-        (f"d.{column} = %s", [value])
-        for column, value in (
-            ("status", filters.status),
-            ("category", filters.category),
-            ("severity", filters.severity),
-        )
-        if value
+        table = _table(index)
+        sql = f"SELECT rowid AS rank FROM {table} WHERE {table} MATCH %s AND rowid >= {first:d} AND rowid < {end:d}"
+        return f"{sql}{' ORDER BY rowid' if ordered else ''} LIMIT {limit:d}", [_fts5(asked)]
+    # The sums keep the planner from reading all rows in order of rank, vectors and all.
+    between = f"rank + 0 >= {first:d} AND rank + 0 < {end:d}" if first else f"rank + 0 < {end:d}"
+    sql = f"SELECT rank FROM kb_search_vectors WHERE {index.value} @@ %s::tsquery AND {between}"
+    return f"SELECT rank FROM ({sql}{' ORDER BY rank + 0' if ordered else ''} LIMIT {limit:d}) AS found", [
+        _tsquery(asked)
     ]
-    if filters.tag:
-        tagged = "SELECT et.entry_id FROM kb_entry_tags et JOIN kb_tags t ON t.id = et.tag_id WHERE t.name = %s"
-        conditions.append((f"d.entry_id IN ({tagged})", [filters.tag]))
-    if filters.code:
-        coded = "SELECT ec.entry_id FROM kb_entry_codes ec JOIN kb_error_codes c ON c.id = ec.error_code_id WHERE c.code = %s"
-        conditions.append((f"d.entry_id IN ({coded})", [filters.code]))
-    return conditions
 
 
-def _fts5(one: Alternative) -> str:
-    return f'"{_bare(one.token)}"{" *" if one.prefix else ""}'
+def _fts5(asked: Asked) -> str:
+    wanted = [(token,) for token in asked.labels] or ([] if asked.groups else [(EVERY_ROW,)])
+    parts = [f"({' OR '.join(map(_fts5_token, tokens))})" for tokens in (*asked.groups, *wanted)]
+    without = f" NOT ({' OR '.join(map(_fts5_token, asked.excluded))})" if asked.excluded else ""
+    return f"({' AND '.join(parts)}){without}"
 
 
-def _tsquery(one: Alternative) -> str:
-    return f"'{_bare(one.token)}'{':*' if one.prefix else ''}"
+def _tsquery(asked: Asked) -> str:
+    wanted = [(token,) for token in asked.labels] or ([] if asked.groups else [(EVERY_ROW,)])
+    parts = [f"({' | '.join(map(_tsquery_token, tokens))})" for tokens in (*asked.groups, *wanted)]
+    return " & ".join([*parts, *(f"!{_tsquery_token(token)}" for token in asked.excluded)])
+
+
+def _fts5_token(token: str) -> str:
+    return f'"{_bare(token)}"'
+
+
+def _tsquery_token(token: str) -> str:
+    return f"'{_bare(token)}'"
 
 
 def _bare(token: str) -> str:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Prefetch, QuerySet
+from django.db.models import Exists, F, OuterRef, Q
 
-from knowledge.models import Entry, EntryCode, SearchDoc
-from knowledge.search import database
+from knowledge.models import Entry, EntryCode, EntryStatus, EntryTag, SearchDoc
+from knowledge.search import database, terms
 from knowledge.search.analysis import code_parts, code_token, tokens
-from knowledge.search.rank import Standing, rank_of
+from knowledge.search.rank import Standing, merit_of, rank_of
 
 #: Entries that are analysed and written at a time.
 BATCH_ROWS = 500
+#: Where a rebuild has got to; forgotten when it ends, or after a day.
+CURSOR_KEY = "knowledge.search.rebuild"
+CURSOR_SECONDS = 24 * 60 * 60
+
+_TEXTS = ("codes", "title", "tags", "labels", "problem", "solution")
+_ENTRY = (
+    *("pk", "title", "problem", "solution", "category", "severity", "status", "version"),
+    *("usage_count", "success_count", "failure_count"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,39 +56,60 @@ def index_update(ids: Iterable[UUID]) -> int:
     written = 0
     for batch in _batches(ids):
         with transaction.atomic():
-            entries = list(_entries_with_labels().filter(pk__in=batch))
-            SearchDoc.objects.filter(entry__in=batch).delete()
-            SearchDoc.objects.bulk_create(_with_free_ranks([document(entry) for entry in entries]))
-        written += len(entries)
+            counted: Counter[str] = Counter()
+            written += _batch_written(batch, counted)
+            terms.terms_count(counted)
     return written
 
 
 def index_rebuild() -> int:
-    """Make the whole index again, batch by batch, while readers go on; the number of entries."""
-    database.index_resync()
-    ids = list(Entry.objects.order_by("pk").values_list("pk", flat=True))
-    SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))).delete()
-    return index_update(ids)
+    """Make the whole index again, batch by batch, while readers and writers go on; the number of entries.
+
+    Rows that are right as they are stay untouched.
+    """
+    cache.delete(CURSOR_KEY)
+    return index_rebuild_resume()
+
+
+def index_rebuild_resume() -> int:
+    """Go on with a rebuild that was interrupted, or begin one; the number of entries that were looked at.
+
+    1. SQLite's FTS5 tables are filled again when they hold other rows than the ones that they follow.
+    2. Rows without an entry go; every entry is analysed and written where its row differs.
+    3. The frequencies of terms are compared with the rows and put right.
+    """
+    if database.index_lost():
+        database.index_resync()
+    docs_forget(SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))))
+    written = 0
+    while batch := _next_batch(cache.get(CURSOR_KEY)):
+        written += index_update(batch)
+        cache.set(CURSOR_KEY, batch[-1], CURSOR_SECONDS)
+    terms_mend()
+    cache.delete(CURSOR_KEY)
+    return written
 
 
 def index_rank_refresh(entry_id: UUID) -> None:
-    """Move an entry to the rank that its use and votes have earned; nothing where it stays the same."""
-    entry = (
+    """Move an entry to the rank and merit that its use and votes have earned; nothing where they stay the same."""
+    facts = (
         Entry.objects.filter(pk=entry_id)
-        .select_related("search_doc")
-        .only("usage_count", "success_count", "failure_count", "severity", "search_doc__entry")
+        .values_list("usage_count", "success_count", "failure_count", "severity", "status")
         .first()
     )
-    if entry is None:
+    if facts is None:
         return
-    doc = getattr(entry, "search_doc", None)
-    rank = rank_of(entry_id, standing_of(entry))
-    if doc and rank == doc.pk:
+    standing = Standing(*facts)
+    rank, merit = rank_of(entry_id, standing), merit_of(standing)
+    doc = SearchDoc.objects.filter(entry=entry_id).values_list("rank", "merit").first()
+    if doc == (rank, merit):
         return
-    if doc is None or SearchDoc.objects.filter(rank=rank).exists():
+    if doc is None or (doc[0] != rank and SearchDoc.objects.filter(rank=rank).exists()):
         index_update([entry_id])
+    elif doc[0] == rank:
+        SearchDoc.objects.filter(entry=entry_id).update(merit=merit)
     else:
-        SearchDoc.objects.filter(entry=entry_id).update(rank=rank)
+        SearchDoc.objects.filter(entry=entry_id).update(rank=rank, merit=merit)
 
 
 def index_check() -> IndexCheck:
@@ -97,40 +130,105 @@ def index_check() -> IndexCheck:
     )
 
 
-def standing_of(entry: Entry) -> Standing:
-    """What the rank of an entry comes from."""
-    return Standing(entry.usage_count, entry.success_count, entry.failure_count, entry.severity)
+def docs_forget(docs: Any) -> None:
+    """Take these index rows away with what they add to the frequencies of terms."""
+    counted: Counter[str] = Counter()
+    for row in docs.values_list("status", *_TEXTS):
+        _count(counted, row, -1)
+    with transaction.atomic():
+        docs.delete()
+        terms.terms_count(counted)
 
 
-def document(entry: Entry) -> SearchDoc:
-    """The index row of an entry whose tags and codes are fetched."""
+def terms_mend() -> None:
+    """Put the frequencies of terms right.
+
+    Rows and frequencies are read in one statement, so they fit one another whoever writes meanwhile;
+    what they differ by is added afterwards, and stays right whatever was written in between.
+    """
+    counted: Counter[str] = Counter()
+    for status, texts, df in database.docs_and_terms():
+        if df is None:
+            _count(counted, (status, texts), 1)
+        else:
+            counted[texts] -= df
+    terms.terms_count(counted)
+
+
+def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
+    """Write the rows of these entries that are new or differ; adds to `counted` what terms gain and lose."""
+    made = list(_documents(batch))
+    names = [field.attname for field in SearchDoc._meta.concrete_fields]
+    before = {row[1]: row for row in SearchDoc.objects.filter(entry__in=batch).values_list(*names)}
+    changed = [doc for doc in made if before.get(doc.entry_id) != tuple(getattr(doc, name) for name in names)]
+    gone = before.keys() - {doc.entry_id for doc in made}
+    old = [before[key] for key in (*(doc.entry_id for doc in changed), *gone) if key in before]
+    for row in old:
+        values = dict(zip(names, row, strict=True))
+        _count(counted, (values["status"], *(values[name] for name in _TEXTS)), -1)
+    SearchDoc.objects.filter(rank__in=[row[0] for row in old]).delete()
+    SearchDoc.objects.bulk_create(_with_free_ranks(changed))
+    for doc in changed:
+        _count(counted, (doc.status, *(getattr(doc, name) for name in _TEXTS)), 1)
+    return len(made)
+
+
+def _count(counted: Counter[str], row: tuple[str, ...], change: int) -> None:
+    """Add the terms of a row (status, then texts) to the frequencies, if its entry is published."""
+    if row[0] != EntryStatus.PUBLISHED:
+        return
+    for term in {terms.EVERY, *(token for text in row[1:] for token in text.split())}:
+        counted[term] += change
+
+
+def _documents(ids: list[UUID]) -> Iterator[SearchDoc]:
+    """The index rows of these entries."""
+    tags: dict[UUID, list[tuple[int, str]]] = {}
+    for entry, number, name in (
+        EntryTag.objects.filter(entry__in=ids).order_by("tag__name").values_list("entry", "tag", "tag__name")
+    ):
+        tags.setdefault(entry, []).append((number, name))
+    codes: dict[UUID, list[tuple[int, int, str, str]]] = {}
+    links = EntryCode.objects.filter(entry__in=ids).order_by("position", "pk")
+    for entry, *code in links.values_list("entry", "position", "error_code", "error_code__code", "error_code__kind"):
+        codes.setdefault(entry, []).append(tuple(code))
+    for facts in Entry.objects.filter(pk__in=ids).order_by("pk").values_list(*_ENTRY):
+        yield _document(facts, tags.get(facts[0], []), codes.get(facts[0], []))
+
+
+def _document(facts: tuple[Any, ...], tags: list[tuple[int, str]], codes: list[tuple[int, int, str, str]]) -> SearchDoc:
+    pk, title, problem, solution, category, severity, status, version, *counts = facts
+    standing = Standing(*counts, severity, status)
+    labels = [database.EVERY_ROW, database.label("category", category), database.label("severity", severity)]
+    labels += [database.label("tag", number) for number, _ in tags]
+    labels += [database.label("code", number) for _, number, _, _ in codes]
     return SearchDoc(
-        rank=rank_of(entry.pk, standing_of(entry)),
-        entry=entry,
-        category=entry.category,
-        severity=entry.severity,
-        status=entry.status,
-        version=entry.version,
-        codes=" ".join(_code_tokens(entry)),
-        title=" ".join(tokens(entry.title)),
-        tags=" ".join(token for tag in entry.tags.all() for token in tokens(tag.name)),
-        problem=" ".join(tokens(entry.problem)),
-        solution=" ".join(tokens(entry.solution)),
+        rank=rank_of(pk, standing),
+        entry_id=pk,
+        category=category,
+        severity=severity,
+        status=status,
+        version=version,
+        codes=_text(_code_tokens(codes)),
+        title=_text(tokens(title)),
+        tags=_text(token for _, name in tags for token in tokens(name)),
+        problem=_text(tokens(problem)),
+        solution=_text(tokens(solution)),
+        labels=_text(labels),
+        merit=merit_of(standing),
     )
 
 
-def _code_tokens(entry: Entry) -> Iterator[str]:
-    for link in entry.entrycode_set.all():
-        yield code_token(link.error_code.code)
-        if link.position == 0:
-            yield from code_parts(link.error_code.code, link.error_code.kind)
+def _text(found: Iterable[str]) -> str:
+    """Tokens as a row holds them: a blank before, between and after."""
+    return f" {' '.join(found)} "
 
 
-def _entries_with_labels() -> QuerySet[Entry]:
-    links = EntryCode.objects.select_related("error_code").order_by("position", "pk")
-    return Entry.objects.defer("problem_html", "solution_html").prefetch_related(
-        "tags", Prefetch("entrycode_set", queryset=links)
-    )
+def _code_tokens(codes: list[tuple[int, int, str, str]]) -> Iterator[str]:
+    for position, _, code, kind in codes:
+        yield code_token(code)
+        if position == 0:
+            yield from code_parts(code, kind)
 
 
 def _with_free_ranks(docs: list[SearchDoc]) -> list[SearchDoc]:
@@ -141,6 +239,11 @@ def _with_free_ranks(docs: list[SearchDoc]) -> list[SearchDoc]:
             doc.rank += 1
         taken.add(doc.rank)
     return docs
+
+
+def _next_batch(after: UUID | None) -> list[UUID]:
+    entries = Entry.objects.filter(Q(pk__gt=after)) if after else Entry.objects.all()
+    return list(entries.order_by("pk").values_list("pk", flat=True)[:BATCH_ROWS])
 
 
 def _batches(ids: Iterable[UUID]) -> Iterator[list[UUID]]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from knowledge.codes import Code, CodeKind, code_given, code_normalize, codes_find
-from knowledge.models import Category, CodeAlias, Severity
+from knowledge.models import Category, Severity
 from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, compound_words, folded, tokens, units
+from knowledge.search.database import marks, rows
 from knowledge.search.types import SearchFilters
 from knowledge.text import storable
 
@@ -191,14 +192,20 @@ def _alias_codes(typed: str, asked: list[Unit]) -> dict[str, set[str]]:
     if len(typed) > OPERATOR_CHARS:
         return {}
     spans = _word_runs(typed)
-    rows = CodeAlias.objects.filter(alias__in=spans).values_list("alias", "error_code__code") if spans else ()
     found: dict[str, set[str]] = {}
-    for alias, code in rows:
+    for alias, code in _codes_by_alias(list(spans)):
         start, end = spans[alias]
         for unit in asked:
             if start <= unit.start and unit.end <= end and unit.kind is not UnitKind.CODE:
                 found.setdefault(unit.token, set()).add(code_token(code))
     return found
+
+
+def _codes_by_alias(aliases: list[str]) -> list[tuple[str, str]]:
+    if not aliases:
+        return []
+    sql = "SELECT a.alias, c.code FROM kb_code_aliases a JOIN kb_error_codes c ON c.id = a.error_code_id"
+    return [(alias, code) for alias, code in rows(f"{sql} WHERE a.alias IN ({marks(len(aliases))})", aliases)]
 
 
 def _word_runs(typed: str) -> dict[str, tuple[int, int]]:

@@ -7,24 +7,31 @@ from hashlib import blake2b
 from math import sqrt
 from uuid import UUID
 
-from knowledge.models import Severity
+from knowledge.models import EntryStatus, Severity
 
 #: z of the 95 % interval.
 _Z = 1.96
 _TIE_BITS = 52
 _BUCKETS = 1 << 9
+_STATUS_RANKS = _BUCKETS << _TIE_BITS
+_STATUS_ORDER = {EntryStatus.PUBLISHED: 0, EntryStatus.DRAFT: 1, EntryStatus.ARCHIVED: 2}
 
 _SEVERITY_POINTS = {Severity.CRITICAL: 3, Severity.HIGH: 2, Severity.MEDIUM: 1, Severity.LOW: 0}
+_SEVERITY_SHARES = {Severity.CRITICAL: 0.04, Severity.HIGH: 0.03, Severity.MEDIUM: 0.01, Severity.LOW: 0.0}
+_USE_SHARE = 0.15
+_SUCCESS_SHARE = 0.25
+_MOST_USE_BITS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The facts of an entry that its rank comes from."""
+    """The facts of an entry that its rank and merit come from."""
 
     usage_count: int
     success_count: int
     failure_count: int
     severity: str
+    status: str = EntryStatus.PUBLISHED
 
 
 def success_proven(worked: int, votes: int) -> float:
@@ -41,12 +48,31 @@ def success_proven(worked: int, votes: int) -> float:
 
 
 def rank_of(entry_id: UUID, standing: Standing) -> int:
-    """The static rank: small is good. Bucket of use, success and severity, then a hash of the id.
+    """The static rank: small is good. Status, bucket of use, success and severity, then a hash of the id.
 
     Use counts by powers of two, so the rank of an entry changes seldom.
     """
-    proven = success_proven(standing.success_count, standing.success_count + standing.failure_count)
-    points = 8 * min(standing.usage_count.bit_length(), 31) + 8 * int(proven * 7.999)
+    points = 8 * min(standing.usage_count.bit_length(), 31) + 8 * int(_proven(standing) * 7.999)
     points += _SEVERITY_POINTS.get(Severity(standing.severity), 0)
     tie = int.from_bytes(blake2b(entry_id.bytes, digest_size=8).digest(), "big") >> (64 - _TIE_BITS)
-    return (_BUCKETS - 1 - points) << _TIE_BITS | tie
+    first, _ = ranks_of_status(standing.status)
+    return first | (_BUCKETS - 1 - points) << _TIE_BITS | tie
+
+
+def ranks_of_status(status: str) -> tuple[int, int]:
+    """The ranks that entries of a status have, the second one excluded; every rank for no status."""
+    if not status:
+        return 0, (1 << 63) - 1
+    number = _STATUS_ORDER[EntryStatus(status)]
+    return number * _STATUS_RANKS, (number + 1) * _STATUS_RANKS
+
+
+def merit_of(standing: Standing) -> float:
+    """What the score of an entry is multiplied by: from 1 to 1.44 with use, proven success and severity."""
+    use = min(standing.usage_count.bit_length(), _MOST_USE_BITS) / _MOST_USE_BITS
+    severity = _SEVERITY_SHARES.get(Severity(standing.severity), 0.0)
+    return 1 + _USE_SHARE * use + _SUCCESS_SHARE * _proven(standing) + severity
+
+
+def _proven(standing: Standing) -> float:
+    return success_proven(standing.success_count, standing.success_count + standing.failure_count)

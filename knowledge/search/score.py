@@ -8,55 +8,48 @@ and the query alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 from math import log
-from uuid import UUID
+from operator import itemgetter
+from typing import NamedTuple
 
+from knowledge.search.database import Document
 from knowledge.search.query import Alternative, Group
-from knowledge.search.rank import success_proven
 
 #: Field -> weight, usual number of tokens.
 FIELDS = {"codes": (9.0, 5), "title": (5.0, 9), "tags": (4.0, 5), "problem": (2.0, 90), "solution": (1.0, 320)}
+_FIELDS = tuple(FIELDS.values())
 _K1 = 1.2
 _B = 0.7
+#: What no length adds to: a text of usual length divides by 1.
+_LENGTH_FREE = 1 - _B
 #: Reward for the entry's own code, in units of the code's rarity.
 _OWN_CODE = 2.0
 #: The same for a title that begins with the code.
 _TITLE_CODE = 0.3
-#: Rewards for two words of the query that follow one another in a field, in units of the rarer one's.
-_PAIR = {"title": 0.4, "problem": 0.15}
-_USE_SHARE = 0.15
-_SUCCESS_SHARE = 0.25
-_MOST_USE_BITS = 16
+#: Rewards for two words of the query that follow one another, in title (field 1) and problem (field 3), in units
+#: of the rarer one's.
+_PAIRS = {1: 0.4, 3: 0.15}
 #: Where a code was asked, guides ("S0C7 how-to: ...") follow the entry of the code itself.
 _GUIDE, _GUIDE_SHARE = "how-to", 0.8
 #: The same for the entry of a message that only brings the code ("IEF450I ... ABEND=S0C7").
 _CARRIER_SHARE = 0.7
-_SEVERITY_SHARES = {"critical": 0.04, "high": 0.03, "medium": 0.01, "low": 0.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What the score of one entry is made of; texts start and end with a blank."""
-
-    rank: int
-    entry_id: UUID
-    texts: dict[str, str]
-    lengths: dict[str, int]
-    category: str
-    severity: str
-    usage_count: int
-    success_count: int
-    failure_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """A candidate with its score and the share of the query that it meets."""
 
-    candidate: Candidate
+    document: Document
     score: float
     coverage: float
+
+    @property
+    def rank(self) -> int:
+        return self.document.rank
+
+    def says(self, phrase: str) -> bool:
+        """Whether these tokens stand together in one field."""
+        return any(f" {phrase} " in text for text in self.document.texts)
 
 
 def rarity(frequency: int, entries: int) -> float:
@@ -64,64 +57,86 @@ def rarity(frequency: int, entries: int) -> float:
     return log(1 + (max(entries, frequency) - frequency + 0.5) / (frequency + 0.5)) if frequency else 0.0
 
 
-def scored(candidates: Sequence[Candidate], groups: Sequence[Group], weights: Sequence[float]) -> list[Scored]:
-    """The candidates, best first; ties by id."""
-    found = [_scored(candidate, groups, weights) for candidate in candidates]
-    return sorted(found, key=lambda one: (-one.score, one.candidate.entry_id))
+def scored(documents: Sequence[Document], groups: Sequence[Group], weights: Sequence[float]) -> list[Scored]:
+    """The candidates, best first; ties by id.
 
-
-def _scored(candidate: Candidate, groups: Sequence[Group], weights: Sequence[float]) -> Scored:
-    points, met = 0.0, 0.0
+    Column by column and not candidate by candidate: some thousand questions to short texts, of which
+    most are answered by no.
+    """
+    columns = _Columns(documents)
+    points, met = [0.0] * len(documents), [0.0] * len(documents)
     for group, weight in zip(groups, weights, strict=True):
-        if hit := max(_alternative(candidate, one) for one in group.alternatives):
-            points += weight * hit
-            met += weight
-    coverage = met / total if (total := sum(weights)) else 1.0
-    points += _pairs(candidate, groups, weights)
-    points *= _yielding(candidate, groups)
-    return Scored(candidate, round(points * coverage * coverage * _merit(candidate), 9), coverage)
+        for number, strength in enumerate(columns.strengths(group)):
+            if strength:
+                points[number] += weight * strength
+                met[number] += weight
+    columns.pairs_add(points, groups, weights)
+    shares = columns.yielding(groups)
+    total = sum(weights) or 1.0
+    found = []
+    for document, worth, share, meets in zip(documents, points, shares, met, strict=True):
+        coverage = meets / total
+        score = round(worth * share * coverage * coverage * document.merit, 9)
+        found.append((-score, document.entry, Scored(document, score, coverage)))
+    found.sort(key=itemgetter(0, 1))
+    return [one for _, _, one in found]
 
 
-def _alternative(candidate: Candidate, one: Alternative) -> float:
-    """How well a candidate has one token: 0 to about 1, more for its own code."""
-    wanted = f" {one.token}" if one.prefix else f" {one.token} "
-    total = 0.0
-    for field, (weight, usual) in FIELDS.items():
-        if times := candidate.texts[field].count(wanted):
-            total += weight * times / (1 - _B + _B * candidate.lengths[field] / usual)
-    if not total:
-        return 0.0
-    own = _own_code(candidate, wanted) if one.code else 0.0
-    return one.weight * (total / (total + _K1) + own)
+class _Columns:
+    """The texts of the candidates by field."""
 
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.count = len(documents)
+        texts = [document.texts for document in documents]
+        self.fields: list[tuple[str, ...]] = list(zip(*texts, strict=True)) if texts else [()] * len(FIELDS)
 
-def _yielding(candidate: Candidate, groups: Sequence[Group]) -> float:
-    """Less than 1 for entries that give way to the entry of the code that was asked for."""
-    if not any(group.is_code for group in groups):
-        return 1.0
-    tokens = {group.alternatives[0].token for group in groups}
-    share = _GUIDE_SHARE if f" {_GUIDE} " in candidate.texts["title"] and _GUIDE not in tokens else 1.0
-    carriers = (f" {group.alternatives[0].token} " for group in groups if group.carrier)
-    return share * (_CARRIER_SHARE if any(candidate.texts["codes"].startswith(one) for one in carriers) else 1.0)
+    def strengths(self, group: Group) -> list[float]:
+        """How well each candidate has the group: 0 to about 1, more for its own code."""
+        first, *others = (self._strengths_of(one) for one in group.alternatives)
+        for other in others:
+            first = list(map(max, first, other))
+        return first
 
+    def _strengths_of(self, one: Alternative) -> list[float]:
+        wanted = f" {one.token}" if one.prefix else f" {one.token} "
+        found = [0.0] * self.count
+        for (weight, usual), texts in zip(_FIELDS, self.fields, strict=True):
+            share = _B / usual
+            for number in [number for number, text in enumerate(texts) if wanted in text]:
+                text = texts[number]
+                found[number] += weight * text.count(wanted) / (_LENGTH_FREE + share * (text.count(" ") - 1))
+        found = [total and one.weight * total / (total + _K1) for total in found]
+        return self._with_own_code(found, wanted, one.weight) if one.code else found
 
-def _own_code(candidate: Candidate, wanted: str) -> float:
-    return _OWN_CODE * candidate.texts["codes"].startswith(wanted) + _TITLE_CODE * candidate.texts["title"].startswith(
-        wanted
-    )
+    def _with_own_code(self, found: list[float], wanted: str, weight: float) -> list[float]:
+        codes, titles = self.fields[0], self.fields[1]
+        return [
+            strength
+            and strength
+            + weight * (_OWN_CODE * codes[number].startswith(wanted) + _TITLE_CODE * titles[number].startswith(wanted))
+            for number, strength in enumerate(found)
+        ]
 
+    def pairs_add(self, points: list[float], groups: Sequence[Group], weights: Sequence[float]) -> None:
+        """Reward candidates in which two words of the query follow one another."""
+        firsts = [group.alternatives[0].token for group in groups]
+        for place, (one, two) in enumerate(pairwise(firsts)):
+            pair, weight = f" {one} {two} ", max(weights[place], weights[place + 1])
+            for field, share in _PAIRS.items():
+                for number, text in enumerate(self.fields[field]):
+                    if pair in text:
+                        points[number] += share * weight
 
-def _pairs(candidate: Candidate, groups: Sequence[Group], weights: Sequence[float]) -> float:
-    points = 0.0
-    for number in range(len(groups) - 1):
-        both = f" {groups[number].alternatives[0].token} {groups[number + 1].alternatives[0].token} "
-        weight = max(weights[number], weights[number + 1])
-        points += sum(share * weight for field, share in _PAIR.items() if both in candidate.texts[field])
-    return points
-
-
-def _merit(candidate: Candidate) -> float:
-    use = min(candidate.usage_count.bit_length(), _MOST_USE_BITS) / _MOST_USE_BITS
-    votes = candidate.success_count + candidate.failure_count
-    proven = success_proven(candidate.success_count, votes)
-    return 1 + _USE_SHARE * use + _SUCCESS_SHARE * proven + _SEVERITY_SHARES.get(candidate.severity, 0.0)
+    def yielding(self, groups: Sequence[Group]) -> list[float]:
+        """Less than 1 for entries that give way to the entry of the code that was asked for."""
+        shares = [1.0] * self.count
+        if not any(group.is_code for group in groups):
+            return shares
+        carriers = tuple(f" {group.alternatives[0].token} " for group in groups if group.carrier)
+        guides = _GUIDE not in (group.alternatives[0].token for group in groups)
+        for number, (codes, title) in enumerate(zip(self.fields[0], self.fields[1], strict=True)):
+            if guides and f" {_GUIDE} " in title:
+                shares[number] *= _GUIDE_SHARE
+            if carriers and codes.startswith(carriers):
+                shares[number] *= _CARRIER_SHARE
+        return shares

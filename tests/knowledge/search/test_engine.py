@@ -7,7 +7,7 @@ import random
 import pytest
 
 from knowledge.models import CodeAlias, Entry, ErrorCode
-from knowledge.search import SearchFilters, SearchResults, entry_search
+from knowledge.search import SearchFilters, SearchResults, entry_search, index_update
 from tests.knowledge.builders import entry_built
 
 pytestmark = pytest.mark.django_db
@@ -171,6 +171,7 @@ def test_use_and_proven_success_decide_between_equals() -> None:
     first, second, third = (entry_built(title="Zebra in the spool") for _ in range(3))
     Entry.objects.filter(pk=second.pk).update(success_count=90, failure_count=10)
     Entry.objects.filter(pk=third.pk).update(success_count=1)
+    index_update([first.pk, second.pk, third.pk])
     assert [hit.entry.pk for hit in entry_search("zebra").hits] == [second.pk, third.pk, first.pk]
 
 

@@ -50,7 +50,7 @@ def test_two_entries_with_the_same_rank_are_both_indexed(monkeypatch: pytest.Mon
 @pytest.mark.django_db(transaction=True)
 def test_the_index_tables_can_be_dropped_and_made_again() -> None:
     entry_built(title="Zebra jobs")
-    migration = importlib.import_module("knowledge.migrations.0002_search_docs")
+    migration = importlib.import_module("knowledge.migrations.0004_search_terms")
     with connection.constraint_checks_disabled(), connection.schema_editor() as editor:
         migration.drop(None, editor)
         migration.build(None, editor)

@@ -1,0 +1,103 @@
+"""What a query asks of the index: which tokens stand for each group, how rare they are, what was mistyped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from knowledge.models import EntryStatus
+from knowledge.search import terms
+from knowledge.search.database import Asked, label, rows
+from knowledge.search.query import Alternative, Group, Query
+from knowledge.search.score import rarity
+from knowledge.search.types import SearchFilters
+
+#: What a word that was put right counts beside one that was typed as it stands.
+MEANT_WEIGHT = 0.8
+#: No tag or code has this number, so no entry its label.
+_NONE = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A query with what the index knows about it."""
+
+    query: Query
+    #: As in the query, with the words that were meant beside those that were mistyped.
+    groups: tuple[Group, ...]
+    #: The tokens of the index that stand for each group; none for what no entry has.
+    tokens: tuple[tuple[str, ...], ...]
+    #: What each group counts.
+    weights: tuple[float, ...]
+    asked: Asked
+    #: How many published entries have the only token that is asked for; 0 when it is more than one token.
+    total: int
+    #: Mistyped token -> the term that was meant.
+    corrected: dict[str, str]
+
+    @property
+    def found_all(self) -> bool:
+        return all(self.tokens)
+
+    def asked_for(self, numbers: tuple[int, ...]) -> Asked:
+        """The same question for some of the groups only."""
+        return replace(self.asked, groups=tuple(self.tokens[number] for number in numbers))
+
+
+def plan_made(query: Query) -> Plan:
+    """The plan of a query."""
+    known = terms.frequencies([terms.EVERY, *_tokens_typed(query.groups)])
+    entries = known.pop(terms.EVERY, 0)
+    corrected: dict[str, str] = {}
+    groups: list[Group] = []
+    tokens: list[tuple[str, ...]] = []
+    weights: list[float] = []
+    for typed in query.groups:
+        group, found = _found(typed, known, corrected)
+        if not found and query.filters.status != EntryStatus.PUBLISHED:
+            # The terms are those of published entries; drafts may hold others.
+            found = dict.fromkeys((one.token for one in group.alternatives), 1)
+        groups.append(group)
+        tokens.append(tuple(found))
+        weights.append(group.weight * rarity(max(found.values(), default=0), entries))
+    asked = Asked(tuple(tokens), labels_of(query.filters), query.excluded, query.filters.status)
+    only = tokens[0][0] if [len(some) for some in tokens] == [1] and not (asked.labels or asked.excluded) else ""
+    total = known.get(only, 0) if asked.status == EntryStatus.PUBLISHED else 0
+    return Plan(query, tuple(groups), tuple(tokens), tuple(weights), asked, total, corrected)
+
+
+def labels_of(filters: SearchFilters) -> tuple[str, ...]:
+    """The labels that every result must have."""
+    found = [label(name, value) for name in ("category", "severity") if (value := getattr(filters, name))]
+    if filters.tag:
+        found.append(label("tag", _number("kb_tags", "name", filters.tag)))
+    if filters.code:
+        found.append(label("code", _number("kb_error_codes", "code", filters.code)))
+    return tuple(found)
+
+
+def _tokens_typed(groups: tuple[Group, ...]) -> Iterator[str]:
+    return (one.token for group in groups for one in group.alternatives if not one.prefix)
+
+
+def _found(group: Group, known: dict[str, int], corrected: dict[str, str]) -> tuple[Group, dict[str, int]]:
+    """The group and the tokens that stand for it with their frequency; a mistyped word is put right."""
+    found = {one.token: known[one.token] for one in group.alternatives if not one.prefix and one.token in known}
+    for one in group.alternatives:
+        if one.prefix:
+            # A word that is whole as it stands becomes only what is more usual.
+            more = terms.becoming(one.token, above=max(found.values(), default=0))
+            found = more | found
+            if not more:
+                group = replace(group, alternatives=tuple(other for other in group.alternatives if not other.prefix))
+    typed = group.alternatives[0].token
+    if not found and (meant := terms.meant(typed)):
+        corrected[typed] = meant
+        added = Alternative(meant, weight=MEANT_WEIGHT)
+        return replace(group, alternatives=(*group.alternatives, added)), terms.frequencies([meant])
+    return group, found
+
+
+def _number(table: str, column: str, value: str) -> int:
+    found = rows(f"SELECT id FROM {table} WHERE {column} = %s", [value])
+    return int(found[0][0]) if found else _NONE

@@ -1,0 +1,121 @@
+"""The terms of the index: how many published entries hold each, what a beginning may become, what a slip meant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
+
+from django.db import connection, transaction
+
+from knowledge.models import SearchTerm
+from knowledge.search.database import marks, rows
+
+#: The term that every published entry has.
+EVERY = ""
+#: What an unfinished word may become: this many terms, the most frequent ones of the first so many.
+BECOMES = 12
+BEGINNINGS_READ = 2_000
+#: Words that are put right; shorter ones have too many neighbours.
+SLIP_CHARS = (5, 24)
+WRITE_ROWS = 5_000
+
+_LAST = "\U0010ffff"
+_T = TypeVar("_T")
+
+
+def frequencies(terms: Iterable[str]) -> dict[str, int]:
+    """How many published entries hold each of these terms; terms that none holds are left out."""
+    wanted = list(dict.fromkeys(terms))
+    if not wanted:
+        return {}
+    sql = f"SELECT term, sum(df) FROM kb_search_terms WHERE term IN ({marks(len(wanted))}) GROUP BY term"
+    found = rows(sql, wanted)
+    return {term: int(df) for term, df in found if df > 0}
+
+
+def becoming(beginning: str, *, above: int = 0) -> dict[str, int]:
+    """The most frequent terms that begin like this, with their frequency if it is above some number."""
+    inner = f"SELECT term, df FROM kb_search_terms WHERE term >= %s AND term < %s ORDER BY term LIMIT {BEGINNINGS_READ}"
+    found = rows(
+        f"SELECT term, sum(df) FROM ({inner}) AS near GROUP BY term HAVING sum(df) > %s ORDER BY 2 DESC, 1 LIMIT {BECOMES}",
+        [beginning, beginning + _LAST, above],
+    )
+    return {term: int(df) for term, df in found}
+
+
+def meant(word: str) -> str:
+    """The most frequent term that is one slip from a word that no entry has; empty when there is none.
+
+    A slip is a letter too many, too few, wrong, or changed with its neighbour; the first letter is right.
+    """
+    if not correctable(word):
+        return ""
+    found = frequencies(row[0] for row in _near(word))
+    near = [term for term in found if _one_slip(word, term)]
+    return min(near, key=lambda term: (-found[term], term)) if near else ""
+
+
+def correctable(word: str) -> bool:
+    """Whether slips in this word can be told from other words and from codes and names."""
+    return SLIP_CHARS[0] <= len(word) <= SLIP_CHARS[1] and word.isascii() and word.isalpha()
+
+
+def terms_count(changes: Mapping[str, int]) -> None:
+    """Add to the frequency of each term, in the transaction of the caller.
+
+    Takes up the rows of the terms that nobody else is changing just now and leaves one for each.
+    """
+    changed = {term: change for term, change in changes.items() if change}
+    with transaction.atomic():
+        for some in _sliced(sorted(changed)):
+            held = SearchTerm.objects.filter(term__in=some).select_for_update(skip_locked=True)
+            old = list(held.values_list("pk", "term", "df"))
+            sums = Counter({term: changed[term] for term in some})
+            for _, term, df in old:
+                sums[term] += df
+            SearchTerm.objects.filter(pk__in=[pk for pk, _, _ in old]).delete()
+            _write("kb_search_terms", ("term", "df"), [(term, df) for term, df in sums.items() if df])
+            known = {term for _, term, _ in old}
+            grams_add(term for term in some if changed[term] > 0 and term not in known)
+
+
+def grams_add(terms: Iterable[str]) -> None:
+    """Make these terms known to `meant`."""
+    pairs = [(gram, term) for term in terms if correctable(term) for gram in _grams(term)]
+    _write("kb_search_grams", ("gram", "term"), pairs, "ON CONFLICT DO NOTHING")
+
+
+def _near(word: str) -> list[tuple[str]]:
+    grams = sorted(_grams(word))
+    return rows(f"SELECT DISTINCT term FROM kb_search_grams WHERE gram IN ({marks(len(grams))})", grams)
+
+
+def _grams(word: str) -> set[str]:
+    """The word and what is left of it without one letter; never without the first."""
+    return {word, *(word[:at] + word[at + 1 :] for at in range(1, len(word)))}
+
+
+def _one_slip(word: str, term: str) -> bool:
+    """Whether one letter more, less, other or two changed over make one word of the other."""
+    start = next((at for at, (one, two) in enumerate(zip(word, term, strict=False)) if one != two), None)
+    if start is None:
+        return abs(len(word) - len(term)) <= 1
+    rest, other = word[start:], term[start:]
+    swapped = rest[1:2] + rest[:1] + rest[2:]
+    return rest[1:] == other or rest == other[1:] or rest[1:] == other[1:] or swapped == other
+
+
+def _write(table: str, columns: Sequence[str], values: Sequence[tuple[object, ...]], ending: str = "") -> None:
+    for some in _sliced(values, 500):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([f'({marks(len(columns))})'] * len(some))} {ending}",
+                list(chain.from_iterable(some)),
+            )
+
+
+def _sliced(values: Sequence[_T], size: int = WRITE_ROWS) -> Iterator[Sequence[_T]]:
+    for first in range(0, len(values), size):
+        yield values[first : first + size]

@@ -1,0 +1,207 @@
+"""How fast a search is, on both databases, and that both give the same answers.
+
+`make bench` measures 100,000 entries; KB_BENCH_LARGE=1 measures 1,000,000 as well, KB_BENCH_ENTRIES=n another
+number. Every figure of one database comes from one run over the same searches: `entry_search` as the pages
+call it, the bare question to the index, and what the database's own ranking takes (FTS5 with bm25(),
+to_tsvector with ts_rank_cd), which gives 20 numbers and neither entries nor snippets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.sites import Site, site_drop, site_new
+
+SEARCHES = 500
+PAGES = 150
+FIRST_OF_EACH = 20
+
+
+def main() -> None:
+    sizes = [int(os.environ.get("KB_BENCH_ENTRIES", "100000"))]
+    if os.environ.get("KB_BENCH_LARGE") == "1":
+        sizes.append(1_000_000)
+    for entries in sizes:
+        answers = {}
+        for vendor in os.environ.get("KB_BENCH_DATABASES", "sqlite,postgresql").split(","):
+            with tempfile.TemporaryDirectory(prefix="kb-bench-") as folder:
+                site = site_new(vendor, Path(folder))
+                try:
+                    answers[vendor] = measured(site, entries)
+                finally:
+                    site_drop(site)
+        if len(answers) == 2:
+            print_same(*answers.values())
+
+
+def measured(site: Site, entries: int) -> dict[str, list[str]]:
+    """Prints what one database does; the answers to each search."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"\nSearch, {entries:,} entries on {site.vendor} (load of the machine {load})", flush=True)
+    site.manage("migrate", "--verbosity=0")
+    answers = site.data_dir / "answers.json"
+    process = site.spawn("-m", "tests.bench.search", "measure", str(entries), str(answers))
+    if process.wait():
+        raise SystemExit(process.returncode)
+    found: dict[str, list[str]] = json.loads(answers.read_text())
+    return found
+
+
+def print_same(one: dict[str, list[str]], other: dict[str, list[str]]) -> None:
+    """How many searches have the same first results on both."""
+    same = sum(one[text] == other[text] for text in one)
+    print(f"\nSame first {FIRST_OF_EACH} on both databases: {same} of {len(one)} searches")
+    for text in [text for text in one if one[text] != other[text]][:5]:
+        print(f"  differs: {text!r}")
+
+
+def measure(entries: int, answers: Path) -> None:
+    """Runs inside the site: fills it, then times it."""
+    from knowledge.search import entry_search
+    from tests.corpus import Corpus
+
+    corpus = Corpus(entries)
+    timed("entries written", entries, corpus.write)
+    fill(entries)
+    searches = list(dict.fromkeys(corpus.searches(SEARCHES * 2)))[:SEARCHES]
+    plain = plain_ranking()
+    for text in searches[:100]:
+        entry_search(text)
+    whole = print_times("entry_search", searches, entry_search, base=None)
+    print_times("  the bare index query", searches, bare_query(searches), base=whole)
+    print_times(f"  plain {plain.__name__}", searches, plain, base=whole)
+    print_pages(searches[:PAGES])
+    found = {text: [str(hit.entry.pk) for hit in entry_search(text, page_size=FIRST_OF_EACH).hits] for text in searches}
+    answers.write_text(json.dumps(found))
+
+
+def fill(entries: int) -> None:
+    """Builds the index from nothing, looks at all of it again, and lets PostgreSQL take notice."""
+    from django.db import connection
+
+    from knowledge.search import index_check, index_rebuild
+
+    timed("index built from nothing", entries, index_rebuild)
+    timed("index rebuilt, nothing to change", entries, index_rebuild)
+    assert index_check().ok
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
+
+def timed(what: str, entries: int, work: Callable[[], object]) -> None:
+    began, cpu = time.perf_counter(), time.process_time()
+    work()
+    took, used = time.perf_counter() - began, time.process_time() - cpu
+    print(f"  {what}: {took:.1f} s, {used:.1f} s of this process, {entries / took:,.0f} entries/s", flush=True)
+
+
+def print_times(what: str, searches: list[str], ask: Callable[[str], object], base: list[float] | None) -> list[float]:
+    """Times every search once; prints percentiles and, beside `base`, how many times that one's."""
+    times, cpu = [], time.process_time()
+    for text in searches:
+        began = time.perf_counter()
+        ask(text)
+        times.append((time.perf_counter() - began) * 1000)
+    used = (time.process_time() - cpu) * 1000 / len(searches)
+    p50, p95, p99 = (sorted(times)[int(len(times) * share)] for share in (0.5, 0.95, 0.99))
+    line = f"  {what}: p50 {p50:.2f} ms, p95 {p95:.2f}, p99 {p99:.2f}, most {max(times):.1f}, {used:.2f} of this process each"
+    if base:
+        ratios = (sum(base) / sum(times), sorted(base)[int(len(base) * 0.95)] / p95)
+        line += f"; entry_search takes {ratios[0]:.2f} times as long in the mean, {ratios[1]:.2f} at p95"
+    print(line, flush=True)
+    return times
+
+
+def bare_query(searches: list[str]) -> Callable[[str], object]:
+    """The question to the index alone: the ranks of the first 200 rows that have every word."""
+    from knowledge.search import SearchFilters, database
+    from knowledge.search.plan import plan_made
+    from knowledge.search.query import query_parse
+
+    asked = {text: plan_made(query_parse(text, SearchFilters())).asked for text in searches}
+    return lambda text: database.ranks(asked[text], database.Index.WORDS, limit=200)
+
+
+def print_pages(searches: list[str]) -> None:
+    """Times whole results pages, filters counted and search recorded."""
+    from django.test import Client
+    from django.urls import reverse
+
+    client = Client(headers={"host": "localhost"})
+    client.get(reverse("search"), {"q": "S0C7"})
+    print_times("results page", searches, lambda text: client.get(reverse("search"), {"q": text}).content, base=None)
+
+
+def plain_ranking() -> Callable[[str], Any]:
+    """The database's own full text search over title, problem and solution, filled; takes a text."""
+    from django.db import connection
+
+    return plain_sqlite() if connection.vendor == "sqlite" else plain_postgresql()
+
+
+def plain_words(text: str) -> list[str]:
+    import re
+
+    return re.findall(r"[A-Za-z0-9]+", re.sub(r"\b(?:category|tag):\S+", " ", text))
+
+
+def plain_sqlite() -> Callable[[str], Any]:
+    from django.db import connection
+
+    from knowledge.search.database import rows
+
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE VIRTUAL TABLE plain_words USING fts5(title, problem, solution, content='')")
+        cursor.execute(
+            "INSERT INTO plain_words(rowid, title, problem, solution) SELECT rowid, title, problem, solution FROM kb_entries"
+        )
+
+    def bm25(text: str) -> Any:
+        match = " ".join(f'"{word}"' for word in plain_words(text))
+        return rows(
+            "SELECT rowid FROM plain_words WHERE plain_words MATCH %s ORDER BY bm25(plain_words, 5, 2, 1) LIMIT 20",
+            [match],
+        )
+
+    return bm25
+
+
+def plain_postgresql() -> Callable[[str], Any]:
+    from django.db import connection
+
+    from knowledge.search.database import rows
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE plain_words AS SELECT id, setweight(to_tsvector('english', title), 'A') || "
+            "setweight(to_tsvector('english', problem), 'B') || to_tsvector('english', solution) AS words FROM kb_entries"
+        )
+        cursor.execute("CREATE INDEX ON plain_words USING gin (words)")
+        cursor.execute("VACUUM ANALYZE plain_words")
+
+    def ts_rank_cd(text: str) -> Any:
+        return rows(
+            "SELECT id FROM plain_words, plainto_tsquery('english', %s) AS asked WHERE words @@ asked "
+            "ORDER BY ts_rank_cd(words, asked) DESC LIMIT 20",
+            [" ".join(plain_words(text))],
+        )
+
+    return ts_rank_cd
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["measure"]:
+        import django
+
+        django.setup()
+        measure(int(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        main()
