@@ -1,7 +1,7 @@
 """Search over entries: one API, one algorithm, an index per database, the same answers on both."""
 
 from knowledge.search.engine import entry_search
-from knowledge.search.index import IndexCheck, index_check, index_rebuild, index_update
+from knowledge.search.index import IndexCheck, index_check, index_rebuild, index_rebuild_resume, index_update
 from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "entry_search",
     "index_check",
     "index_rebuild",
+    "index_rebuild_resume",
     "index_update",
 ]

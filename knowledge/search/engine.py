@@ -94,7 +94,7 @@ def entry_search(
         filters=query.filters,
         normalized=query.normalized,
         hits=hits,
-        total=min(found.total, COUNT_CAP),
+        total=min(found.total, COUNT_CAP) + sum(hit.promoted and not hit.score for hit in hits),
         total_capped=found.total > COUNT_CAP,
         page=max(1, page),
         page_size=size,

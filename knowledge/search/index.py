@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from knowledge.models import Entry, EntryCode, EntryStatus, EntryTag, SearchDoc
@@ -80,7 +80,7 @@ def index_rebuild_resume() -> int:
     """
     if database.index_lost():
         database.index_resync()
-    docs_forget(SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))))
+    SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))).delete()
     written = 0
     while batch := _next_batch(cache.get(CURSOR_KEY)):
         written += index_update(batch)
@@ -130,14 +130,26 @@ def index_check() -> IndexCheck:
     )
 
 
-def docs_forget(docs: Any) -> None:
-    """Take these index rows away with what they add to the frequencies of terms."""
+def doc_forget(*, instance: SearchDoc, **_signal: Any) -> None:
+    """Take what a row adds away from the frequencies of terms; called before Django deletes one with its entry."""
     counted: Counter[str] = Counter()
-    for row in docs.values_list("status", *_TEXTS):
-        _count(counted, row, -1)
-    with transaction.atomic():
-        docs.delete()
-        terms.terms_count(counted)
+    _count(counted, (instance.status, *(getattr(instance, name) for name in _TEXTS)), -1)
+    terms.terms_count(counted)
+
+
+def index_fill(*, using: str = "default", **_signal: Any) -> None:
+    """Index the entries that no search can find; called after `migrate`, which may have emptied the index."""
+    if using == "default" and _tables_are_ours() and Entry.objects.filter(search_doc=None).exists():
+        index_rebuild_resume()
+
+
+def _tables_are_ours() -> bool:
+    """Whether the tables are those of this release; `migrate` can also go back."""
+    with connection.cursor() as cursor:
+        if SearchDoc._meta.db_table not in connection.introspection.table_names(cursor):
+            return False
+        columns = {one.name for one in connection.introspection.get_table_description(cursor, SearchDoc._meta.db_table)}
+    return {field.column for field in SearchDoc._meta.concrete_fields} <= columns
 
 
 def terms_mend() -> None:
@@ -166,7 +178,7 @@ def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
     for row in old:
         values = dict(zip(names, row, strict=True))
         _count(counted, (values["status"], *(values[name] for name in _TEXTS)), -1)
-    SearchDoc.objects.filter(rank__in=[row[0] for row in old]).delete()
+    database.documents_delete([row[0] for row in old])
     SearchDoc.objects.bulk_create(_with_free_ranks(changed))
     for doc in changed:
         _count(counted, (doc.status, *(getattr(doc, name) for name in _TEXTS)), 1)
@@ -183,24 +195,24 @@ def _count(counted: Counter[str], row: tuple[str, ...], change: int) -> None:
 
 def _documents(ids: list[UUID]) -> Iterator[SearchDoc]:
     """The index rows of these entries."""
-    tags: dict[UUID, list[tuple[int, str]]] = {}
-    for entry, number, name in (
-        EntryTag.objects.filter(entry__in=ids).order_by("tag__name").values_list("entry", "tag", "tag__name")
-    ):
-        tags.setdefault(entry, []).append((number, name))
+    tags: dict[UUID, list[tuple[str, int]]] = {}
+    for entry, name, number in EntryTag.objects.filter(entry__in=ids).values_list("entry", "tag__name", "tag"):
+        tags.setdefault(entry, []).append((name, number))
     codes: dict[UUID, list[tuple[int, int, str, str]]] = {}
     links = EntryCode.objects.filter(entry__in=ids).order_by("position", "pk")
-    for entry, *code in links.values_list("entry", "position", "error_code", "error_code__code", "error_code__kind"):
-        codes.setdefault(entry, []).append(tuple(code))
+    for entry, position, pk, code, kind in links.values_list(
+        "entry", "position", "error_code", "error_code__code", "error_code__kind"
+    ):
+        codes.setdefault(entry, []).append((position, pk, code, kind))
     for facts in Entry.objects.filter(pk__in=ids).order_by("pk").values_list(*_ENTRY):
-        yield _document(facts, tags.get(facts[0], []), codes.get(facts[0], []))
+        yield _document(facts, sorted(tags.get(facts[0], [])), codes.get(facts[0], []))
 
 
-def _document(facts: tuple[Any, ...], tags: list[tuple[int, str]], codes: list[tuple[int, int, str, str]]) -> SearchDoc:
-    pk, title, problem, solution, category, severity, status, version, *counts = facts
-    standing = Standing(*counts, severity, status)
+def _document(facts: tuple[Any, ...], tags: list[tuple[str, int]], codes: list[tuple[int, int, str, str]]) -> SearchDoc:
+    pk, title, problem, solution, category, severity, status, version, used, worked, failed = facts
+    standing = Standing(used, worked, failed, severity, status)
     labels = [database.EVERY_ROW, database.label("category", category), database.label("severity", severity)]
-    labels += [database.label("tag", number) for number, _ in tags]
+    labels += [database.label("tag", number) for _, number in tags]
     labels += [database.label("code", number) for _, number, _, _ in codes]
     return SearchDoc(
         rank=rank_of(pk, standing),
@@ -211,7 +223,7 @@ def _document(facts: tuple[Any, ...], tags: list[tuple[int, str]], codes: list[t
         version=version,
         codes=_text(_code_tokens(codes)),
         title=_text(tokens(title)),
-        tags=_text(token for _, name in tags for token in tokens(name)),
+        tags=_text(token for name, _ in tags for token in tokens(name)),
         problem=_text(tokens(problem)),
         solution=_text(tokens(solution)),
         labels=_text(labels),

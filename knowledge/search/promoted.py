@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django.utils.html import escape
@@ -11,6 +12,7 @@ from django.utils.text import Truncator
 
 from knowledge.errors import PromotionInvalidError
 from knowledge.models import Entry, EntryCode, PromotedResult
+from knowledge.search.database import hexadecimal, rows
 from knowledge.search.query import query_parse
 from knowledge.search.types import SearchFilters, SearchHit
 
@@ -56,11 +58,8 @@ def promotion_save(*, promotion: PromotedResult) -> PromotedResult:
 
 def _entries(normalized: str, filters: SearchFilters) -> list[Entry]:
     """The promoted entries that pass the filters, in their order."""
-    ids = list(
-        PromotedResult.objects.filter(normalized=normalized)
-        .order_by("position", "pk")
-        .values_list("entry_id", flat=True)[:PROMOTED_MOST]
-    )
+    sql = "SELECT entry_id FROM kb_promoted_results WHERE normalized = %s ORDER BY position, id LIMIT %s"
+    ids = [UUID(hexadecimal(row[0])) for row in rows(sql, [normalized, PROMOTED_MOST])]
     if not ids:
         return []
     found = _passing(filters).filter(pk__in=ids).in_bulk()

@@ -107,7 +107,7 @@ def _one_slip(word: str, term: str) -> bool:
     return rest[1:] == other or rest == other[1:] or rest[1:] == other[1:] or swapped == other
 
 
-def _write(table: str, columns: Sequence[str], values: Sequence[tuple[object, ...]], ending: str = "") -> None:
+def _write(table: str, columns: Sequence[str], values: Sequence[tuple[str | int, ...]], ending: str = "") -> None:
     for some in _sliced(values, 500):
         with connection.cursor() as cursor:
             cursor.execute(

@@ -301,6 +301,6 @@ def test_the_pages_ask_the_database_a_bounded_number_of_times(
         client.get(url)
     with django_assert_max_num_queries(48):
         client.get(url, {"with": duplicate.pk})
-    with django_assert_max_num_queries(95):
+    with django_assert_max_num_queries(105):
         client.post(url, {"with": duplicate.pk, "kept_version": 1, "duplicate_version": 1})
     assert not Entry.objects.filter(pk=duplicate.pk).exists()

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from knowledge.errors import KnowledgeError
-from knowledge.search import index_check, index_rebuild
+from knowledge.search import index_check, index_rebuild_resume
 from knowledge.starter import starter_load
 
 
@@ -52,7 +52,7 @@ def _starter() -> dict[str, Any]:
 
 
 def _rebuild() -> dict[str, Any]:
-    return {"indexed": index_rebuild()}
+    return {"indexed": index_rebuild_resume()}
 
 
 def _check() -> dict[str, Any]:

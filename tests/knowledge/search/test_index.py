@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from knowledge.entries import entry_update, entry_viewed
+from knowledge.feedback import feedback_give
 from knowledge.models import Entry, SearchDoc, Severity
-from knowledge.search import entry_search, index_check, index_rebuild
+from knowledge.search import entry_search, index_check, index_rebuild, index_rebuild_resume, index_update
 from knowledge.search.rank import Standing, rank_of, success_proven
 from tests.knowledge.builders import entry_built
+from tests.sites import Site
 
 
 @pytest.mark.django_db
@@ -88,3 +91,56 @@ def test_a_rank_prefers_use_then_proof_and_fits_into_64_bits() -> None:
 
 def test_one_vote_proves_less_than_many() -> None:
     assert 0 == success_proven(0, 0) == success_proven(0, 5) < success_proven(1, 1) < success_proven(90, 100) < 0.9
+
+
+@pytest.mark.django_db
+def test_a_rebuild_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        entry_built(title=f"Zebra {number}")
+    monkeypatch.setattr("knowledge.search.index.BATCH_ROWS", 2)
+    done: list[int] = []
+
+    def update(ids: list[UUID]) -> int:
+        if done:
+            raise KeyboardInterrupt
+        done.append(len(ids))
+        return index_update(ids)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("knowledge.search.index.index_update", update)
+        with pytest.raises(KeyboardInterrupt):
+            index_rebuild()
+    assert index_rebuild_resume() == 3
+    assert index_rebuild_resume() == 5
+
+
+@pytest.mark.django_db
+def test_a_rebuild_leaves_rows_alone_that_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry_built(title="Zebra one")
+    outdated = entry_built(title="Zebra two")
+    SearchDoc.objects.filter(entry=outdated).update(title=" giraffe ")
+    written: list[list[int]] = []
+    monkeypatch.setattr("knowledge.search.database.documents_delete", written.append)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        index_rebuild()
+    assert [len(ranks) for ranks in written] == [1]
+
+
+@pytest.mark.django_db
+def test_a_vote_that_moves_no_bucket_still_counts_in_the_order() -> None:
+    first, second = (entry_built(title="Zebra in the spool") for _ in range(2))
+    later = max((first, second), key=lambda entry: entry.pk)
+    for number in range(3):
+        feedback_give(entry=later, worked=True, voter=f"user:{number}")
+    assert entry_search("zebra").hits[0].entry.pk == later.pk
+
+
+def test_a_site_from_before_finds_its_entries_after_migrate(empty_site: Site) -> None:
+    empty_site.manage("migrate", "--verbosity=0")
+    empty_site.manage("kb", "starter")
+    empty_site.manage("migrate", "knowledge", "0003", "--verbosity=0")
+    empty_site.manage("migrate", "--verbosity=0")
+    found = empty_site.manage_json("kb", "index", "check")
+    assert found["ok"] and found["entries"] >= 200
+    script = "from knowledge.search import entry_search; print(entry_search('S0C7').hits[0].entry.title)"
+    assert "S0C7" in empty_site.manage("shell", "-c", script).stdout
