@@ -99,16 +99,23 @@ def codes_find(text: str) -> tuple[CodeMatch, ...]:
 def _matches(plain: str) -> Iterator[CodeMatch]:
     """Tries the joined pattern only where a code may begin, which is at few of the runs of a text."""
     end = 0
-    for run in _RUN.finditer(plain):
-        if not _may_begin(run[0]):
-            continue
-        start = run.start()
-        found = _ANYWHERE.match(plain, start - 1) if start > end and plain[start - 1] == "-" else None
-        if start >= end and (found := found or _ANYWHERE.match(plain, start)):
+    for start in sorted(_beginnings(plain)):
+        if start >= end and (found := _ANYWHERE.match(plain, start)):
             end = found.end()
             form = _FORM_OF_GROUP[found.lastindex or 1]
-            if exact := form.regex.match(plain, found.start()):
-                yield CodeMatch(form.canonical(exact), form.kind, found.start(), end)
+            if exact := form.regex.match(plain, start):
+                yield CodeMatch(form.canonical(exact), form.kind, start, end)
+
+
+def _beginnings(plain: str) -> Iterator[int]:
+    """Places where a code may begin: at some runs, and at a sign before them."""
+    for run in filter(_may_begin, set(_RUN.findall(plain))):
+        start = plain.find(run)
+        while start >= 0:
+            if start and plain[start - 1] == "-":
+                yield start - 1
+            yield start
+            start = plain.find(run, start + len(run))
 
 
 @lru_cache(maxsize=20_000)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from itertools import chain
 
 from knowledge.codes import CodeKind, CodeMatch, codes_find
 
@@ -53,6 +54,7 @@ _PAIR = re.compile(
     rf"({'|'.join(sorted({second for _, second in PAIRS}))})(?![A-Za-z0-9$#@]|[-._/][A-Za-z0-9$#@])",
     re.IGNORECASE,
 )
+_SECONDS = tuple(f"{blank}{second}" for _, second in PAIRS for blank in (" ", "\n"))
 
 
 class UnitKind(Enum):
@@ -81,23 +83,35 @@ def tokens(text: str) -> list[str]:
 
     Words that no code touches and that make no pair are looked up, which is most of them.
     """
+    of_words = _tokens_plain if _is_plain(text) else _tokens_of_units
     found: list[str] = []
     position = 0
     for match in codes_find(text):
-        found += _word_tokens(text, position, match.start)
-        unit = code_unit(text, match)
-        found += (unit.token, *unit.parts)
+        found += of_words(text, position, match.start)
+        found += _tokens_of_code(text[match.start : match.end], match.code, match.kind)
         position = match.end
-    return found + _word_tokens(text, position, len(text))
+    found += of_words(text, position, len(text))
+    return found
 
 
-def _word_tokens(text: str, start: int, end: int) -> list[str]:
-    """The tokens of the words between two places."""
+def _is_plain(text: str) -> bool:
+    if not text.isascii() and _FOREIGN_LETTER.search(text):
+        return False
+    lower = text.lower()
+    return not (any(second in lower for second in _SECONDS) and _PAIR.search(text))
+
+
+def _tokens_plain(text: str, start: int, end: int) -> Iterator[str]:
+    return chain.from_iterable(map(_tokens_of_word, _ASCII_WORD.findall(text, start, end)))
+
+
+def _tokens_of_units(text: str, start: int, end: int) -> Iterator[str]:
+    """The same where letters are foreign or words make pairs."""
     part = text[start:end]
     if _FOREIGN_LETTER.search(part):
-        return [token for unit in _words(text, start, end) for token in (unit.token, *unit.parts)]
+        return (token for unit in _words(text, start, end) for token in (unit.token, *unit.parts))
     part = _PAIR.sub(_pair_together, part)
-    return [token for word in _ASCII_WORD.findall(part) for token in _tokens_of_word(word)]
+    return _tokens_plain(part, 0, len(part))
 
 
 def _pair_together(found: re.Match[str]) -> str:
@@ -122,6 +136,7 @@ def units(text: str) -> Iterator[Unit]:
     yield from _words(text, position, len(text))
 
 
+@lru_cache(maxsize=20_000)
 def code_token(code: str) -> str:
     """The token of a code in canonical form."""
     return "".join(_token_chars(code))[:TOKEN_CHARS]
@@ -144,11 +159,17 @@ def code_parts(code: str, kind: str) -> tuple[str, ...]:
 
 def code_unit(text: str, match: CodeMatch) -> Unit:
     """The unit of a code found in a text; the words around its number are parts ("file status 35")."""
-    parts = code_parts(match.code, match.kind)
-    token = code_token(match.code)
-    words = [unit.token for unit in _words(text, match.start, match.end)]
-    others = [word for word in words if word not in parts and word != token and word.isalpha()]
-    return Unit(UnitKind.CODE, token, (*parts, *others), match.start, match.end)
+    token, *parts = _tokens_of_code(text[match.start : match.end], match.code, match.kind)
+    return Unit(UnitKind.CODE, token, tuple(parts), match.start, match.end)
+
+
+@lru_cache(maxsize=20_000)
+def _tokens_of_code(written: str, code: str, kind: str) -> tuple[str, ...]:
+    """The token of a code and its parts."""
+    parts = code_parts(code, kind)
+    token = code_token(code)
+    words = [unit.token for unit in _words(written, 0, len(written))]
+    return (token, *parts, *(word for word in words if word not in parts and word != token and word.isalpha()))
 
 
 def _token_chars(text: str) -> Iterator[str]:

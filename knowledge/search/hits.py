@@ -13,13 +13,12 @@ from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Model
 from django.db.models.base import ModelState
 
 from knowledge.models import Entry, EntryCode, ErrorCode, Tag
 from knowledge.search.analysis import units
-from knowledge.search.database import hexadecimal, marks, rows
+from knowledge.search.database import hexadecimal, marks, rows, stored
 from knowledge.search.snippet import Highlighter
 from knowledge.search.types import SearchHit
 
@@ -72,7 +71,7 @@ def spelling_shown(text: str, corrected: Mapping[str, str], entries: Sequence[En
 
 
 def _entries(ids: Iterable[str]) -> dict[str, Entry]:
-    keys: list[Any] = list(ids) if connection.vendor == "sqlite" else [UUID(one) for one in ids]
+    keys: list[Any] = [stored(UUID(one)) for one in ids]
     if not keys:
         return {}
     entries = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from knowledge.models import Entry, EntryCode, EntryStatus, EntryTag, SearchDoc
+from knowledge.models import Entry, EntryStatus, SearchDoc
 from knowledge.search import database, terms
 from knowledge.search.analysis import code_parts, code_token, tokens
 from knowledge.search.rank import Standing, merit_of, rank_of
@@ -24,9 +25,15 @@ BATCH_ROWS = 500
 CURSOR_KEY = "knowledge.search.rebuild"
 CURSOR_SECONDS = 24 * 60 * 60
 
-_TEXTS = ("codes", "title", "tags", "labels", "problem", "solution")
+#: Of an index row, in the order of the model.
+_COLUMNS = (
+    *("rank", "entry_id", "category", "severity", "status", "version"),
+    *("codes", "title", "tags", "problem", "solution", "labels", "merit"),
+)
+_STATUS, _FIRST_TEXT, _LAST_TEXT = _COLUMNS.index("status"), _COLUMNS.index("codes"), _COLUMNS.index("merit")
+_Row = tuple[Any, ...]
 _ENTRY = (
-    *("pk", "title", "problem", "solution", "category", "severity", "status", "version"),
+    *("id", "title", "problem", "solution", "category", "severity", "status", "version"),
     *("usage_count", "success_count", "failure_count"),
 )
 
@@ -133,7 +140,7 @@ def index_check() -> IndexCheck:
 def doc_forget(*, instance: SearchDoc, **_signal: Any) -> None:
     """Take what a row adds away from the frequencies of terms; called before Django deletes one with its entry."""
     counted: Counter[str] = Counter()
-    _count(counted, (instance.status, *(getattr(instance, name) for name in _TEXTS)), -1)
+    _count(counted, instance.status, [getattr(instance, name) for name in _COLUMNS[_FIRST_TEXT:_LAST_TEXT]], -1)
     terms.terms_count(counted)
 
 
@@ -161,7 +168,7 @@ def terms_mend() -> None:
     counted: Counter[str] = Counter()
     for status, texts, df in database.docs_and_terms():
         if df is None:
-            _count(counted, (status, texts), 1)
+            _count(counted, status, [texts], 1)
         else:
             counted[texts] -= df
     terms.terms_count(counted)
@@ -169,66 +176,70 @@ def terms_mend() -> None:
 
 def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
     """Write the rows of these entries that are new or differ; adds to `counted` what terms gain and lose."""
-    made = list(_documents(batch))
-    names = [field.attname for field in SearchDoc._meta.concrete_fields]
-    before = {row[1]: row for row in SearchDoc.objects.filter(entry__in=batch).values_list(*names)}
-    changed = [doc for doc in made if before.get(doc.entry_id) != tuple(getattr(doc, name) for name in names)]
-    gone = before.keys() - {doc.entry_id for doc in made}
-    old = [before[key] for key in (*(doc.entry_id for doc in changed), *gone) if key in before]
+    keys = [database.stored(key) for key in batch]
+    made = list(_documents(keys))
+    sql = f"SELECT {', '.join(_COLUMNS)} FROM kb_search_docs WHERE entry_id IN ({database.marks(len(keys))})"
+    before = {row[1]: row for row in database.rows(sql, keys)}
+    changed = [row for row in made if before.get(row[1]) != row]
+    gone = before.keys() - {row[1] for row in made}
+    old = [before[key] for key in (*(row[1] for row in changed), *gone) if key in before]
     for row in old:
-        values = dict(zip(names, row, strict=True))
-        _count(counted, (values["status"], *(values[name] for name in _TEXTS)), -1)
+        _count(counted, row[_STATUS], row[_FIRST_TEXT:_LAST_TEXT], -1)
     database.documents_delete([row[0] for row in old])
-    SearchDoc.objects.bulk_create(_with_free_ranks(changed))
-    for doc in changed:
-        _count(counted, (doc.status, *(getattr(doc, name) for name in _TEXTS)), 1)
+    database.documents_write(_COLUMNS, _with_free_ranks(changed))
+    for row in changed:
+        _count(counted, row[_STATUS], row[_FIRST_TEXT:_LAST_TEXT], 1)
     return len(made)
 
 
-def _count(counted: Counter[str], row: tuple[str, ...], change: int) -> None:
-    """Add the terms of a row (status, then texts) to the frequencies, if its entry is published."""
-    if row[0] != EntryStatus.PUBLISHED:
+def _count(counted: Counter[str], status: str, texts: Iterable[str], change: int) -> None:
+    """Add the terms of a row to the frequencies, if its entry is published."""
+    if status != EntryStatus.PUBLISHED:
         return
-    for term in {terms.EVERY, *(token for text in row[1:] for token in text.split())}:
-        counted[term] += change
+    found = {terms.EVERY, *chain.from_iterable(text.split() for text in texts)}
+    if change > 0:
+        counted.update(found)
+    else:
+        counted.subtract(found)
 
 
-def _documents(ids: list[UUID]) -> Iterator[SearchDoc]:
-    """The index rows of these entries."""
-    tags: dict[UUID, list[tuple[str, int]]] = {}
-    for entry, name, number in EntryTag.objects.filter(entry__in=ids).values_list("entry", "tag__name", "tag"):
+def _documents(keys: list[Any]) -> Iterator[_Row]:
+    """The index rows of these entries (ids as the database has them), values in the order of _COLUMNS."""
+    chosen = f"entry_id IN ({database.marks(len(keys))})"
+    tags: dict[Any, list[tuple[str, int]]] = {}
+    sql = "SELECT entry_id, t.name, t.id FROM kb_entry_tags JOIN kb_tags t ON t.id = tag_id"
+    for entry, name, number in database.rows(f"{sql} WHERE {chosen}", keys):
         tags.setdefault(entry, []).append((name, number))
-    codes: dict[UUID, list[tuple[int, int, str, str]]] = {}
-    links = EntryCode.objects.filter(entry__in=ids).order_by("position", "pk")
-    for entry, position, pk, code, kind in links.values_list(
-        "entry", "position", "error_code", "error_code__code", "error_code__kind"
-    ):
-        codes.setdefault(entry, []).append((position, pk, code, kind))
-    for facts in Entry.objects.filter(pk__in=ids).order_by("pk").values_list(*_ENTRY):
+    codes: dict[Any, list[Any]] = {}
+    sql = "SELECT entry_id, position, c.id, c.code, c.kind FROM kb_entry_codes ec JOIN kb_error_codes c ON c.id = error_code_id"
+    for entry, *code in database.rows(f"{sql} WHERE {chosen} ORDER BY position, ec.id", keys):
+        codes.setdefault(entry, []).append(code)
+    sql = f"SELECT {', '.join(_ENTRY)} FROM kb_entries WHERE id IN ({database.marks(len(keys))}) ORDER BY id"
+    for facts in database.rows(sql, keys):
         yield _document(facts, sorted(tags.get(facts[0], [])), codes.get(facts[0], []))
 
 
-def _document(facts: tuple[Any, ...], tags: list[tuple[str, int]], codes: list[tuple[int, int, str, str]]) -> SearchDoc:
+def _document(facts: tuple[Any, ...], tags: list[tuple[str, int]], codes: list[tuple[int, int, str, str]]) -> _Row:
     pk, title, problem, solution, category, severity, status, version, used, worked, failed = facts
     standing = Standing(used, worked, failed, severity, status)
     labels = [database.EVERY_ROW, database.label("category", category), database.label("severity", severity)]
     labels += [database.label("tag", number) for _, number in tags]
     labels += [database.label("code", number) for _, number, _, _ in codes]
-    return SearchDoc(
-        rank=rank_of(pk, standing),
-        entry_id=pk,
-        category=category,
-        severity=severity,
-        status=status,
-        version=version,
-        codes=_text(_code_tokens(codes)),
-        title=_text(tokens(title)),
-        tags=_text(token for name, _ in tags for token in tokens(name)),
-        problem=_text(tokens(problem)),
-        solution=_text(tokens(solution)),
-        labels=_text(labels),
-        merit=merit_of(standing),
+    return (
+        *(rank_of(UUID(database.hexadecimal(pk)), standing), pk, category, severity, status, version),
+        _text(_code_tokens(codes)),
+        _text(tokens(title)),
+        _text(token for name, _ in tags for token in _tokens_of_tag(name)),
+        _text(tokens(problem)),
+        _text(tokens(solution)),
+        _text(labels),
+        merit_of(standing),
     )
+
+
+@lru_cache(maxsize=20_000)
+def _tokens_of_tag(name: str) -> tuple[str, ...]:
+    return tuple(tokens(name))
 
 
 def _text(found: Iterable[str]) -> str:
@@ -243,14 +254,16 @@ def _code_tokens(codes: list[tuple[int, int, str, str]]) -> Iterator[str]:
             yield from code_parts(code, kind)
 
 
-def _with_free_ranks(docs: list[SearchDoc]) -> list[SearchDoc]:
+def _with_free_ranks(made: list[_Row]) -> list[_Row]:
     """The rows with ranks that no other row has; two equal hashes in one bucket are rare, not impossible."""
-    taken = set(SearchDoc.objects.filter(rank__in=[doc.rank for doc in docs]).values_list("rank", flat=True))
-    for doc in docs:
-        while doc.rank in taken:
-            doc.rank += 1
-        taken.add(doc.rank)
-    return docs
+    taken = set(database.entries_of([row[0] for row in made]))
+    free = []
+    for rank, *rest in made:
+        while rank in taken:
+            rank += 1  # noqa: PLW2901 - the next one
+        taken.add(rank)
+        free.append((rank, *rest))
+    return free
 
 
 def _next_batch(after: UUID | None) -> list[UUID]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
 from django.db import connection, transaction
 
-from knowledge.models import SearchTerm
 from knowledge.search.database import marks, rows
 
 #: The term that every published entry has.
@@ -70,15 +68,23 @@ def terms_count(changes: Mapping[str, int]) -> None:
     changed = {term: change for term, change in changes.items() if change}
     with transaction.atomic():
         for some in _sliced(sorted(changed)):
-            held = SearchTerm.objects.filter(term__in=some).select_for_update(skip_locked=True)
-            old = list(held.values_list("pk", "term", "df"))
-            sums = Counter({term: changed[term] for term in some})
+            old = _rows_taken(some)
+            sums = {term: changed[term] for term in some}
             for _, term, df in old:
                 sums[term] += df
-            SearchTerm.objects.filter(pk__in=[pk for pk, _, _ in old]).delete()
             _write("kb_search_terms", ("term", "df"), [(term, df) for term, df in sums.items() if df])
             known = {term for _, term, _ in old}
             grams_add(term for term in some if changed[term] > 0 and term not in known)
+
+
+def _rows_taken(some: Sequence[str]) -> list[tuple[int, str, int]]:
+    """The rows of these terms that nobody else holds, which are gone after this."""
+    sql = f"SELECT id, term, df FROM kb_search_terms WHERE term IN ({marks(len(some))})"
+    found = rows(f"{sql} FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else sql, some)
+    if found:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM kb_search_terms WHERE id IN ({', '.join(str(row[0]) for row in found)})")
+    return found
 
 
 def grams_add(terms: Iterable[str]) -> None:
