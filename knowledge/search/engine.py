@@ -34,7 +34,7 @@ PAGE_SIZE_LIMIT = 100
 #: Fewer entries than this that have every word: entries with some of them are added.
 FEW_RESULTS = 10
 #: An entry that has some of the words must meet this share of what the best one meets.
-PARTIAL_SHARE = 0.55
+PARTIAL_SHARE = 0.45
 #: Rows that each word alone, or each two of them, may add, and how many of the rarest are asked.
 ROWS_PER_GROUP = 40
 RAREST_GROUPS = 4

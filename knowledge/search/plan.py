@@ -14,6 +14,8 @@ from knowledge.search.types import SearchFilters
 
 #: What a word that was put right counts beside one that was typed as it stands.
 MEANT_WEIGHT = 0.8
+#: What all words beside codes count together, beside the codes.
+WORDS_SHARE = 0.5
 #: No tag or code has this number, so no entry its label.
 _NONE = 0
 
@@ -60,6 +62,7 @@ def plan_made(query: Query) -> Plan:
         groups.append(group)
         tokens.append(tuple(found))
         weights.append(group.weight * rarity(max(found.values(), default=0), entries))
+    weights = _beside_codes(groups, weights)
     asked = Asked(tuple(tokens), labels_of(query.filters), query.excluded, query.filters.status)
     only = tokens[0][0] if [len(some) for some in tokens] == [1] and not (asked.labels or asked.excluded) else ""
     total = known.get(only, 0) if asked.status == EntryStatus.PUBLISHED else 0
@@ -96,6 +99,19 @@ def _found(group: Group, known: dict[str, int], corrected: dict[str, str]) -> tu
         added = Alternative(meant, weight=MEANT_WEIGHT)
         return replace(group, alternatives=(*group.alternatives, added)), terms.frequencies([meant])
     return group, found
+
+
+def _beside_codes(groups: list[Group], weights: list[float]) -> list[float]:
+    """The weights with those of words kept below those of the codes that they stand beside.
+
+    A message line has many words, and an entry that quotes the whole line is seldom the one about its code.
+    """
+    codes = sum(weight for group, weight in zip(groups, weights, strict=True) if group.is_code)
+    words = sum(weights) - codes
+    if not codes or words <= WORDS_SHARE * codes:
+        return weights
+    less = WORDS_SHARE * codes / words
+    return [weight if group.is_code else weight * less for group, weight in zip(groups, weights, strict=True)]
 
 
 def _number(table: str, column: str, value: str) -> int:

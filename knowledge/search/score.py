@@ -17,12 +17,14 @@ from knowledge.search.database import Document
 from knowledge.search.query import Alternative, Group
 
 #: Field -> weight, usual number of tokens.
-FIELDS = {"codes": (9.0, 5), "title": (5.0, 9), "tags": (4.0, 5), "problem": (2.0, 90), "solution": (1.0, 320)}
+FIELDS = {"codes": (9.0, 5), "title": (5.0, 9), "tags": (4.0, 5), "problem": (2.0, 90), "solution": (0.5, 320)}
 _FIELDS = tuple(FIELDS.values())
-_K1 = 1.2
+_K1 = 2.5
 _B = 0.7
 #: What no length adds to: a text of usual length divides by 1.
 _LENGTH_FREE = 1 - _B
+#: How much more an entry is worth that meets more of the query.
+_COVERAGE_POWER = 1.5
 #: Reward for the entry's own code, in units of the code's rarity.
 _OWN_CODE = 2.0
 #: The same for a title that begins with the code.
@@ -76,7 +78,7 @@ def scored(documents: Sequence[Document], groups: Sequence[Group], weights: Sequ
     found = []
     for document, worth, share, meets in zip(documents, points, shares, met, strict=True):
         coverage = meets / total
-        score = round(worth * share * coverage * coverage * document.merit, 9)
+        score = round(worth * share * coverage**_COVERAGE_POWER * document.merit, 9)
         found.append((-score, document.entry, Scored(document, score, coverage)))
     found.sort(key=itemgetter(0, 1))
     return [one for _, _, one in found]
