@@ -46,7 +46,7 @@ def precheck_run(plan: Plan, steps: tuple[Step, ...], run: Run | None = None) ->
         ("disk_space", lambda: [disk_space(), data_folder_writable()]),
         ("active_runs", lambda: [active_runs(run), unfinished_runs(plan, run)]),
         ("active_transactions", lambda: [active_transactions()]),
-        ("worker_alive", lambda: [worker_alive(plan)]),
+        ("worker_alive", lambda: [worker_alive(plan, run)]),
         ("step_order", lambda: [step_order(steps)]),
         ("plugin_dependencies", lambda: [plugin_dependencies(steps)]),
     ]
@@ -214,9 +214,12 @@ def _write_lock() -> Finding:
     return finding("active_transactions", title, PASS, "The write lock was free.")
 
 
-def worker_alive(plan: Plan) -> Finding:
-    """Somebody will take the run from the queue."""
+def worker_alive(plan: Plan, run: Run | None = None) -> Finding:
+    """Somebody will take the run from the queue, or has taken it."""
     title = "Worker"
+    if run is not None and run.lease_token:
+        # A worker that has just been started works before its first heartbeat.
+        return finding("worker_alive", title, PASS, f"{run.worker} works on this run.")
     if plan.options.get("inline"):
         return finding("worker_alive", title, PASS, "The command itself does the work.")
     alive = [worker for worker in queue.workers() if worker.alive]

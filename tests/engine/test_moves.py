@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -25,6 +26,7 @@ from migrations_ops.gate import site_level, table_exists
 from migrations_ops.models import Checkpoint, CheckpointKind, FindingStatus, Plan, Run, RunState
 from migrations_ops.phase import phase_at
 from migrations_ops.planning import plan_check, plan_create
+from migrations_ops.prechecks import worker_alive
 from migrations_ops.runner import run_inline
 from migrations_ops.runs import run_cancel, run_enqueue, run_retry
 from migrations_ops.steps import schema as schema_step
@@ -243,6 +245,14 @@ def test_without_a_worker_a_queued_plan_is_blocked_and_says_what_to_do() -> None
         run_enqueue(plan=plan, actor="ada", confirmation="MVP2")
 
     assert plan.findings.filter(code="worker_alive", status=FindingStatus.FAIL).exists()
+
+
+def test_a_worker_without_a_heartbeat_yet_may_work_on_the_run_that_it_holds() -> None:
+    plan = plan_create(to_level=2, actor="ada")
+    run = Run(pk=1, plan=plan, worker="host:1", lease_token=uuid4())
+
+    assert worker_alive(plan).status == FindingStatus.FAIL
+    assert worker_alive(plan, run).status == FindingStatus.PASS
 
 
 def test_a_plan_says_the_same_of_its_risk_wherever_one_looks() -> None:
