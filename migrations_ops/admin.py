@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from migrations_ops.models import Checkpoint, Finding, Plan, Run, RunEvent, SiteState, StepRecord
+from migrations_ops.models import Checkpoint, Finding, Move, Plan, Run, RunEvent, SiteState, StepRecord
 
 
 class JournalAdmin(ModelAdmin):
@@ -76,3 +76,14 @@ class FindingAdmin(JournalAdmin):
 class CheckpointAdmin(JournalAdmin):
     list_display = ["label", "kind", "level", "state", "size_bytes", "protected", "created_by", "created_at"]
     list_filter = ["kind", "state", "protected"]
+
+
+@admin.register(Move)
+class MoveAdmin(JournalAdmin):
+    list_display = ["id", "source_url", "target_url", "state", "go_mode", "go_asked_by", "plan", "run"]
+    list_filter = ["state"]
+    list_select_related = ["plan", "run"]
+    exclude = ["source_secret", "target_secret"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [name for name in super().get_readonly_fields(request, obj) if name not in self.exclude]

@@ -1,102 +1,12 @@
-"""The engine's own tables: where the site is, what is planned, what ran, what can be restored.
-
-Journal rows name people by user name and not by key, so that they outlive accounts and restores.
-"""
+"""What ran: the run, the journal of its steps, what happened and who did it."""
 
 from __future__ import annotations
-
-import uuid
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-
-class SiteState(models.Model):
-    """The level of the site; one row."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    level = models.PositiveSmallIntegerField(default=1)
-    changed_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        db_table = "ops_site_state"
-        constraints = [models.CheckConstraint(name="ops_site_state_one_row", condition=models.Q(id=1))]
-
-    def __str__(self) -> str:
-        return f"MVP{self.level}"
-
-
-class PlanKind(models.TextChoices):
-    """What a plan does."""
-
-    UPGRADE = "upgrade", _("Level upgrade")
-    RESTORE = "restore", _("Restore of a checkpoint")
-    REHEARSAL = "rehearsal", _("Rehearsal")
-
-
-class Plan(models.Model):
-    """What would run, frozen before anything runs.
-
-    `document` holds phases, steps, rollback operations, requirements and what a rollback would
-    lose; `assessment` holds risk, recommendations and estimate as of `assessed_at`.
-    """
-
-    kind = models.CharField(_("kind"), max_length=16, choices=PlanKind)
-    from_level = models.PositiveSmallIntegerField(_("from level"))
-    to_level = models.PositiveSmallIntegerField(_("to level"))
-    options = models.JSONField(default=dict, blank=True)
-    document = models.JSONField(default=dict)
-    assessment = models.JSONField(default=dict)
-    assessed_at = models.DateTimeField(null=True)
-    #: sha256 of the state the plan is for: level, open migrations, steps, release.
-    fingerprint = models.CharField(max_length=64)
-    created_by = models.CharField(_("planned by"), max_length=150)
-    created_at = models.DateTimeField(_("planned"), default=timezone.now)
-
-    class Meta:
-        db_table = "ops_plans"
-        ordering = ["-id"]
-        verbose_name = _("plan")
-        verbose_name_plural = _("plans")
-        default_permissions = ("view",)
-        permissions = [
-            ("create_plan", _("Can plan a move")),
-            ("check_plan", _("Can repeat the checks of a plan")),
-            ("rehearse_plan", _("Can rehearse a plan")),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.pk}: {self.get_kind_display()} MVP{self.from_level} to MVP{self.to_level}"
-
-
-class FindingStatus(models.TextChoices):
-    """The verdict of one check; a failed one blocks."""
-
-    PASS = "pass", _("Pass")
-    WARN = "warn", _("Warning")
-    FAIL = "fail", _("Fail")
-
-
-class Finding(models.Model):
-    """One named check with its evidence, of a plan (run empty) or of a run."""
-
-    plan = models.ForeignKey(Plan, models.CASCADE, related_name="findings")
-    run = models.ForeignKey("Run", models.CASCADE, null=True, related_name="findings")
-    code = models.CharField(max_length=64)
-    title = models.CharField(max_length=200)
-    status = models.CharField(max_length=8, choices=FindingStatus)
-    evidence = models.TextField()
-    remedy = models.TextField(blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        db_table = "ops_findings"
-        ordering = ["id"]
-        default_permissions = ("view",)
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.status}"
+from migrations_ops.models.plans import Plan
 
 
 class RunState(models.TextChoices):
@@ -270,59 +180,3 @@ class RunEvent(models.Model):
 
     def __str__(self) -> str:
         return self.message
-
-
-class CheckpointKind(models.TextChoices):
-    """What a checkpoint holds."""
-
-    FULL = "full", _("Whole site")
-    PARKED = "parked", _("Rows parked by a rollback")
-
-
-class CheckpointState(models.TextChoices):
-    """Whether the file of a checkpoint can be used."""
-
-    COMPLETE = "complete", _("Complete")
-    CORRUPT = "corrupt", _("Damaged")
-    DELETED = "deleted", _("Deleted")
-
-
-class Checkpoint(models.Model):
-    """A consistent copy of the site's rows in one file, with a manifest to prove it."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(_("kind"), max_length=8, choices=CheckpointKind, default=CheckpointKind.FULL)
-    label = models.CharField(_("label"), max_length=200)
-    level = models.PositiveSmallIntegerField(_("level"))
-    #: For parked rows: the level whose tables they came from.
-    phase_level = models.PositiveSmallIntegerField(null=True)
-    state = models.CharField(_("state"), max_length=16, choices=CheckpointState, default=CheckpointState.COMPLETE)
-    file_name = models.CharField(max_length=200, unique=True)
-    sha256 = models.CharField(max_length=64)
-    size_bytes = models.PositiveBigIntegerField(_("size"))
-    manifest = models.JSONField()
-    protected = models.BooleanField(_("protected"), default=False)
-    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="checkpoints")
-    created_by = models.CharField(_("created by"), max_length=150)
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
-    verified_at = models.DateTimeField(null=True)
-    #: Last time its restore into an empty database gave back every row (a rehearsal does that).
-    restore_tested_at = models.DateTimeField(null=True)
-    restored_at = models.DateTimeField(null=True)
-
-    class Meta:
-        db_table = "ops_checkpoints"
-        ordering = ["-created_at", "id"]
-        verbose_name = _("checkpoint")
-        verbose_name_plural = _("checkpoints")
-        default_permissions = ("view",)
-        permissions = [
-            ("create_checkpoint", _("Can create a checkpoint")),
-            ("verify_checkpoint", _("Can verify a checkpoint")),
-            ("download_checkpoint", _("Can download a checkpoint")),
-            ("restore_checkpoint", _("Can restore a checkpoint")),
-            ("delete_checkpoint", _("Can delete a checkpoint")),
-        ]
-
-    def __str__(self) -> str:
-        return self.label
