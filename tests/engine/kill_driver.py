@@ -25,7 +25,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,7 +34,9 @@ from unittest import mock
 import django
 
 MOMENT = dt.datetime.now(dt.UTC).replace(microsecond=0)
-SEARCHES = 1_200
+#: Rows of a batch here: small, so that a few rows already make three.
+BATCH_ROWS = 50
+SEARCHES = 120
 
 
 class Killed(BaseException):
@@ -306,8 +309,19 @@ def main() -> None:
     options = parser.parse_args()
     part, parts = (int(number) for number in options.share.split("/"))
     django.setup()
-    with mock.patch("django.utils.timezone.now", return_value=MOMENT):
+    with small_batches(), mock.patch("django.utils.timezone.now", return_value=MOMENT):
         json.dump(kill_everywhere(options.direction, part, parts, every=options.all), sys.stdout)
+
+
+@contextmanager
+def small_batches() -> Iterator[None]:
+    """Steps commit after BATCH_ROWS rows."""
+    with (
+        mock.patch("migrations_ops.steps.rows.ROWS_PER_BATCH", BATCH_ROWS),
+        mock.patch("knowledge.phases.mvp2_analytics.searches.BATCH_ROWS", BATCH_ROWS),
+        mock.patch("knowledge.phases.mvp2_analytics.usage.BATCH_ENTRIES", BATCH_ROWS),
+    ):
+        yield
 
 
 def kill_everywhere(direction: str, part: int, parts: int, *, every: bool) -> dict[str, Any]:
@@ -318,7 +332,7 @@ def kill_everywhere(direction: str, part: int, parts: int, *, every: bool) -> di
     build_site()
     if direction == "back":
         go_up()
-        searches_add(50)
+        searches_add(20)
         run_id = enqueue_back(Run.objects.latest("pk"))
     else:
         run_id = enqueue_up()

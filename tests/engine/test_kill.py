@@ -13,6 +13,8 @@ from tests.sites import Site
 
 #: Each case is split, so that several processes can share the work.
 SHARES = 2
+#: PostgreSQL, where a copy of the site takes longest, tries one point in so many; SQLite tries all.
+THINNED = 3
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -20,16 +22,17 @@ SHARES = 2
 def test_a_worker_killed_before_any_statement_changes_nothing_in_the_end(
     empty_site: Site, direction: str, share: int
 ) -> None:
-    """Wherever the next worker would find another site; KB_TEST_KILL_ALL=1: before every statement."""
+    """Wherever the next worker would find another site; KB_TEST_KILL_ALL=1: before every statement of both."""
     every = ["--all"] if os.environ.get("KB_TEST_KILL_ALL") == "1" else []
-    shared = f"{share}/{SHARES}"
+    thinned = THINNED if empty_site.vendor == "postgresql" and not every else 1
+    shared = f"{share}/{SHARES * thinned}"
     done = empty_site.python(
         "-m", "tests.engine.kill_driver", direction, "--share", shared, *every, timeout_seconds=3_600
     )
 
     result = json.loads(done.stdout)
     assert result["differences"] == []
-    assert result["points"] >= 20
+    assert result["points"] >= 20 / thinned
     assert result["expected"]["level"] == (2 if direction == "forward" else 1)
 
 
