@@ -170,3 +170,17 @@ class RehearsalError(OpsError):
     """The rehearsal stopped: {reason}"""
 
     code = "rehearsal_failed"
+
+
+class ColumnUnknownError(OpsError):
+    """A move does not know how to carry {table}.{column}, a field of the type {type}. Give the field a type that
+    migrations_ops.move.tables lists, or teach the move the new one."""
+
+    code = "column_unknown"
+
+
+class ValueUnfitError(OpsError):
+    """{table}, key {key}: {column} holds {value}, which is no {kind} that the other database takes. Correct the
+    row, or let the assessment of the move repair it, then go on."""
+
+    code = "value_unfit"

@@ -1,0 +1,1 @@
+"""The live database move: the site's rows go to another database while people work with them."""
