@@ -16,7 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from kbsite.database import database_settings
+from migrations_ops.place.addresses import url_without_password
+from migrations_ops.place.pointer import default_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -129,7 +130,17 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": database_settings(os.environ.get("KB_DATABASE_URL"), DATA_DIR)}
+#: Passwords of databases by the variable whose URL has them.
+DATABASE_PASSWORDS = {
+    name: url_without_password(os.environ[name])[1]
+    for name in ("KB_DATABASE_URL", "KB_TARGET_DATABASE_URL")
+    if name in os.environ
+}
+DATABASES = {
+    "default": default_settings(
+        os.environ.get("KB_DATABASE_URL"), DATA_DIR, secret_key=SECRET_KEY, passwords=DATABASE_PASSWORDS
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # On disk, because web and worker are separate processes and the worker's heartbeat lives here.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from inspect import cleandoc
 from typing import Any, ClassVar
 
+from django.db.utils import OperationalError
+
 
 class OpsError(Exception):
     """The operation could not be done."""
@@ -184,3 +186,43 @@ class ValueUnfitError(OpsError):
     row, or let the assessment of the move repair it, then go on."""
 
     code = "value_unfit"
+
+
+class PlaceDamagedError(OpsError):
+    """{path} says where the site's database is and cannot be used: {reason}. Bring it back from a backup of the
+    data folder. Do not delete it: the site would then start on the database that it has left."""
+
+    code = "place_damaged"
+
+
+class PlaceSecretError(OpsError):
+    """The password of the site's database cannot be read: {reason}."""
+
+    code = "place_secret"
+
+
+class PlaceMismatchError(OpsError):
+    """The database at {url} is not the one that the site works with: {reason}"""
+
+    code = "place_mismatch"
+
+
+class PlaceOrderError(OpsError):
+    """The site's database was moved by someone else meanwhile: move {epoch} was to be noted, and number {known}
+    is noted already. Nothing was changed."""
+
+    code = "place_order"
+
+
+class WritersBusyError(OpsError):
+    """Writers of the site did not pause within {patience_seconds:g} s because a transaction stayed open;
+    they go on as before."""
+
+    code = "writers_busy"
+
+
+class DatabaseMovedError(OpsError, OperationalError):
+    """The site's database was moved while this statement was on its way, so nothing of it was done. Do it again:
+    it goes to the new database then."""
+
+    code = "database_moved"
