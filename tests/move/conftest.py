@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django import DjangoDbBlocker
 
-from kbsite.database import database_settings
+from migrations_ops.place.addresses import database_settings
 from tests.postgres import PostgresServer, database_name
 from tests.sites import Site, site_drop, site_new
 
