@@ -1,12 +1,16 @@
-"""Middleware of the site: a strict content security policy, relaxed for the admin only."""
+"""Middleware of the site: a strict content security policy, relaxed for the admin only; forms of any size."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+
+from kbsite.failures import too_large
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
@@ -17,3 +21,38 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
             response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
         answer: HttpResponseBase = super().process_response(request, response)
         return answer
+
+
+class LargeFormMiddleware:
+    """Reads a form over Django's own limit, up to LARGE_FORM_BYTES, so that the page can give its text back.
+
+    Django would refuse it while it checks the form's token, before any field could say its limit. What is
+    larger still is read to its end and forgotten: a browser whose answer comes early shows a broken connection.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        size = form_bytes(request)
+        if size > settings.LARGE_FORM_BYTES:
+            drain(request, size)
+            return too_large(request, settings.LARGE_FORM_BYTES)
+        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            request._body = request.read(size)  # where `request.body` keeps what it has read
+        return self.get_response(request)
+
+
+def form_bytes(request: HttpRequest) -> int:
+    """The size of a form without files; 0 for everything else, which has limits of its own."""
+    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+        return 0
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def drain(request: HttpRequest, size: int) -> None:
+    """Read what is sent, in parts, up to 64 MB."""
+    left = min(size, 4 * settings.LARGE_FORM_BYTES)
+    while left > 0 and (part := request.read(min(left, settings.FILE_UPLOAD_MAX_MEMORY_SIZE))):
+        left -= len(part)

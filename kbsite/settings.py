@@ -100,6 +100,7 @@ MIDDLEWARE = [
     "kbsite.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "kbsite.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -109,6 +110,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "migrations_ops.gate.LevelMiddleware",
+    "kbsite.middleware.LargeFormMiddleware",
 ]
 
 ROOT_URLCONF = "kbsite.urls"
@@ -203,6 +205,8 @@ WHITENOISE_MAX_AGE = 60 * 60
 
 # Uploads: bounded before anything is parsed.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+#: Forms up to here are read, so that one whose text is too long for its fields comes back with it.
+LARGE_FORM_BYTES = 16 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 #: Largest file, in bytes, and most rows that the admin's own import takes.
 ADMIN_IMPORT_MAX_BYTES = 10 * 1024 * 1024
@@ -213,6 +217,7 @@ IMPORT_EXPORT_SKIP_ADMIN_LOG = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "kbsite.failures.csrf_failed"
 SESSION_COOKIE_HTTPONLY = True
 BEHIND_PROXY = env_flag("KB_BEHIND_PROXY")
 if PRODUCTION:

@@ -18,3 +18,8 @@ urlpatterns = [
     path("console/", include("migrations_ops.console.urls")),
     *(path("", include(module)) for module in phase_modules if find_spec(module)),
 ]
+
+handler400 = "kbsite.failures.bad_request"
+handler403 = "kbsite.failures.forbidden"
+handler404 = "kbsite.failures.missing"
+handler500 = "kbsite.failures.broken"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,13 @@ from knowledge.models import Category, Entry, EntryStatus
 
 ENTRIES_LISTED = 50
 SUMMARY_CHARS = 400
+#: What XML 1.0 cannot hold in any spelling (section 2.2); pasted dumps have such characters.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """The text with a blank for each character that XML cannot hold."""
+    return _NOT_XML.sub(" ", text)
 
 
 if TYPE_CHECKING:
@@ -61,10 +69,10 @@ class EntryFeed(CategoryFeed):
         return list(found.order_by("-updated_at", "pk")[:ENTRIES_LISTED])
 
     def item_title(self, item: Entry) -> str:
-        return item.title
+        return xml_text(item.title)
 
     def item_description(self, item: Entry) -> str:
-        return Truncator(item.problem).chars(SUMMARY_CHARS)
+        return Truncator(xml_text(item.problem)).chars(SUMMARY_CHARS)
 
     def item_guid(self, item: Entry) -> str:
         return f"urn:uuid:{item.pk}"
@@ -76,4 +84,4 @@ class EntryFeed(CategoryFeed):
         return item.updated_at
 
     def item_categories(self, item: Entry) -> list[str]:
-        return [str(item.get_category_display()), *sorted(tag.name for tag in item.tags.all())]
+        return [str(item.get_category_display()), *sorted(xml_text(tag.name) for tag in item.tags.all())]

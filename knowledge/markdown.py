@@ -35,8 +35,9 @@ _SCHEMES = {"http", "https", "mailto"}
 
 def markdown_html(text: str) -> SafeString:
     """The HTML of a Markdown text, safe to print whatever the text holds."""
+    whole = text.encode("utf-8", "ignore").decode()  # nh3 refuses half surrogate pairs
     clean = nh3.clean(
-        _renderer().render(text),
+        _renderer().render(whole),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,

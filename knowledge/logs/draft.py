@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from knowledge.codes import CodeKind
@@ -11,6 +12,7 @@ from knowledge.entries import entry_create
 from knowledge.logs.reading import LogReport, Sighting
 from knowledge.logs.weights import LogRole
 from knowledge.models import Category, Entry, EntryOrigin, EntryStatus
+from knowledge.reviews import review_hold
 from knowledge.text import text_block, text_line
 
 if TYPE_CHECKING:
@@ -73,19 +75,25 @@ def log_category(report: LogReport) -> str:
 
 
 def log_draft_create(*, title: str, lines: str, codes: list[str], category: str, author: User | None) -> Entry:
-    """A draft entry with these lines of a log as its problem. Raises EntryInvalidError."""
+    """A draft entry with these lines of a log as its problem, held back as work in progress.
+
+    Raises EntryInvalidError.
+    """
     kept = text_block(lines)[:EXCERPT_CHARS]
     fence = "`" * max(3, _longest_run(kept) + 1)
-    return entry_create(
-        title=text_line(title)[:TITLE_CHARS],
-        problem=f"{fence}\n{kept}\n{fence}",
-        solution=_("Not known yet: write what caused it, how it was found and what fixed it."),
-        category=category,
-        codes=codes[:CODES_FILLED_IN],
-        status=EntryStatus.DRAFT,
-        origin=EntryOrigin.MANUAL,
-        author=author,
-    )
+    with transaction.atomic():
+        made = entry_create(
+            title=text_line(title)[:TITLE_CHARS],
+            problem=f"{fence}\n{kept}\n{fence}",
+            solution=_("Not known yet: write what caused it, how it was found and what fixed it."),
+            category=category,
+            codes=codes[:CODES_FILLED_IN],
+            status=EntryStatus.DRAFT,
+            origin=EntryOrigin.MANUAL,
+            author=author,
+        )
+        review_hold(entry=made)
+    return made
 
 
 def _longest_run(text: str) -> int:

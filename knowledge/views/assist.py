@@ -14,8 +14,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from knowledge.codes import code_given, codes_find
+from knowledge.forms import LISTED_CHARS
 from knowledge.markdown import markdown_html
-from knowledge.models import PROBLEM_CHARS, SOLUTION_CHARS, Entry, EntryStatus, ErrorCode
+from knowledge.models import PROBLEM_CHARS, SOLUTION_CHARS, TITLE_CHARS, Entry, EntryStatus, ErrorCode
 from knowledge.outlines import is_untouched
 from knowledge.search import SearchFilters, entry_search
 from knowledge.text import storable, text_line
@@ -64,13 +65,12 @@ def assist(request: HttpRequest) -> HttpResponse:
 
 def assistance(request: HttpRequest, typed: Mapping[str, Any], *, without: UUID | None = None) -> Assistance:
     """The panel for these values of the form; `without` is the entry that is edited."""
-    title = text_line(str(typed.get("title") or ""))
-    problem, solution = (storable(str(typed.get(name) or "")) for name in ("problem", "solution"))
-    problem = problem[: PROBLEM_CHARS[1] + PREVIEW_SPARE_CHARS]
-    solution = solution[: SOLUTION_CHARS[1] + PREVIEW_SPARE_CHARS]
+    title = text_line(str(typed.get("title") or "")[: TITLE_CHARS[1]])
+    problem = storable(str(typed.get("problem") or "")[: PROBLEM_CHARS[1] + PREVIEW_SPARE_CHARS])
+    solution = storable(str(typed.get("solution") or "")[: SOLUTION_CHARS[1] + PREVIEW_SPARE_CHARS])
     described = "" if is_untouched("problem", problem) else problem
     listed = typed.get("codes") or ""
-    given = listed.split(",") if isinstance(listed, str) else listed
+    given = listed[:LISTED_CHARS].split(",") if isinstance(listed, str) else listed
     texts = [title, described, "" if is_untouched("solution", solution) else solution]
     return Assistance(
         codes=codes_typed(given, texts),

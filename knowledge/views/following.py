@@ -9,12 +9,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from knowledge.errors import KnowledgeError
+from knowledge.errors import FlagInvalidError, KnowledgeError
 from knowledge.following import (
     flag_open_of,
     flag_raise,
@@ -29,7 +31,7 @@ from knowledge.following import (
 from knowledge.forms import FlagForm
 from knowledge.history import revision_kept
 from knowledge.models import Entry, EntryFlag
-from knowledge.views.links import page_of, url_with
+from knowledge.views.links import page_of
 from knowledge.views.visitor import entries_visible, entry_or_404, visitor_key, visitor_user
 
 #: Each list of "Mine" shows at most this many.
@@ -116,13 +118,22 @@ def entry_flag(request: HttpRequest, pk: UUID) -> HttpResponse:
 def flags(request: HttpRequest) -> HttpResponse:
     """What readers reported: open reports, or the settled ones."""
     settled = request.GET.get("show") == "settled"
-    listed = flags_settled() if settled else flags_open()
+    return flags_page(request, flags_settled() if settled else flags_open(), settled=settled)
+
+
+def flags_page(request: HttpRequest, listed: QuerySet[EntryFlag], *, status: int = 200, **context: Any) -> HttpResponse:
+    """One page of a list of reports."""
     page, paging = page_of(request, Paginator(listed, FLAGS_PER_PAGE))
     tabs = [
-        {"title": _("Open"), "url": url_with(request, show=None), "active": not settled},
-        {"title": _("Settled"), "url": url_with(request, show="settled"), "active": settled},
+        {"title": title, "url": url, "active": context.get("settled", False) == settled}
+        for title, url, settled in (
+            (_("Open"), reverse("flags"), False),
+            (_("Settled"), f"{reverse('flags')}?show=settled", True),
+        )
     ]
-    return render(request, "knowledge/flags.html", {"page": page, "paging": paging, "tabs": tabs, "settled": settled})
+    return render(
+        request, "knowledge/flags.html", {"page": page, "paging": paging, "tabs": tabs, **context}, status=status
+    )
 
 
 @require_POST
@@ -132,8 +143,12 @@ def settle(request: HttpRequest, flag: int) -> HttpResponse:
     """Close a report with an answer."""
     if flag > 2**62:
         raise Http404
+    answer = request.POST.get("answer", "")
     try:
-        flag_settle(flag=flag, answer=request.POST.get("answer", ""), author=visitor_user(request))
+        flag_settle(flag=flag, answer=answer, author=visitor_user(request))
+    except FlagInvalidError as error:
+        refused = {"flag": flag, "answer": answer, "problem": str(error)}
+        return flags_page(request, flags_open().filter(pk=flag), status=422, refused=refused)
     except KnowledgeError as error:
         messages.error(request, str(error))
     else:

@@ -162,15 +162,25 @@
   document.addEventListener("submit", () => { unsaved = false; });
   addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
 
-  // Filters are open beside the results on a wide screen, folded above them on a phone.
+  // Filters are open beside the results on a wide screen, folded above them on a phone, as long as the person
+  // leaves them so. The style sheet hides them until this has run, so that nothing moves.
+  let filtersWanted = false;
   const foldFilters = (scope) => {
-    if (matchMedia("(min-width: 64rem)").matches) return;
-    for (const details of scope.querySelectorAll("details.facets:not([data-keep])")) details.open = false;
+    const narrow = !matchMedia("(min-width: 64rem)").matches;
+    for (const details of scope.querySelectorAll("details.facets")) {
+      if (narrow) details.open = filtersWanted;
+      details.dataset.folded = "";
+    }
   };
+  document.addEventListener("click", (event) => {
+    const details = event.target.closest("details.facets > summary")?.parentElement;
+    if (details) filtersWanted = !details.open;
+  });
 
   document.addEventListener("htmx:load", (event) => {
     addCopyButtons(event.detail.elt);
     showScripted(event.detail.elt);
+    foldFilters(event.detail.elt);
   });
   addCopyButtons(document);
   showScripted(document);

@@ -10,8 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from knowledge.entries import entry_publish
 from knowledge.logs import LOG_BYTES
-from knowledge.models import Entry, EntryStatus, SearchQuery
+from knowledge.models import Entry, EntryReview, EntryStatus, SearchQuery, Validation
 from tests.knowledge.logs.samples import DB2_BATCH, S0C7_JOB
 from tests.knowledge.page_builders import a_person, an_entry
 
@@ -116,6 +117,26 @@ def test_only_ticked_lines_are_kept_and_only_as_a_draft(client: Client) -> None:
     assert (entry.status, entry.category) == (EntryStatus.DRAFT, "DB2")
     assert [link.error_code.code for link in entry.entrycode_set.order_by("position")][:2] == ["SQLCODE -911", "U0911"]
     assert entry.problem == "````\nDSNT408I SQLCODE = -911\n``` fence\n````"
+
+
+def test_what_is_kept_of_a_log_is_held_back_until_somebody_published_it(client: Client) -> None:
+    author = a_person("add_entry")
+    client.force_login(author)
+    client.post(
+        reverse("log_draft"),
+        {"title": "S0C7 in ZEBRA1", "lines": "ZEBRA1 S0C7", "codes": "S0C7", "category": "Batch", "keep": "yes"},
+    )
+    entry = Entry.objects.get()
+    assert EntryReview.objects.get(entry=entry).validation == Validation.WIP
+    shown = [
+        f"{reverse('search')}?q=zebra1", f"{reverse('search')}?q=S0C7", reverse("home"), reverse("browse"), reverse("feed"),
+        reverse("code", args=["S0C7"]), f"{reverse('api:search')}?q=zebra1", reverse("api:entries"),
+    ]  # fmt: skip
+    pages = {url: client.get(url).content.decode() for url in shown}
+    assert [url for url, html in pages.items() if str(entry.pk) in html] == []
+
+    entry_publish(entry=entry, author=None)
+    assert str(entry.pk) in client.get(shown[0]).content.decode()
 
 
 def test_a_draft_that_cannot_be_saved_keeps_the_lines(client: Client) -> None:

@@ -1,0 +1,96 @@
+"""Pages and JSON of requests that never reached a view: a refused form, one that is too large, a wrong address.
+
+Callers that asked for JSON, and everything below /api/, get `{"error": {"code", "message"}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views import defaults
+
+from migrations_ops.console.access import json_error, wants_json
+
+#: Fields with what a person wrote: a refused form gives them back. Passwords and tokens are in none of them.
+WRITTEN_FIELDS = {
+    "title": gettext_lazy("Title"),
+    "problem": gettext_lazy("Problem"),
+    "solution": gettext_lazy("Solution"),
+    "codes": gettext_lazy("Codes"),
+    "tags": gettext_lazy("Tags"),
+    "comment": gettext_lazy("Comment"),
+    "answer": gettext_lazy("Answer"),
+    "text": gettext_lazy("Log"),
+    "lines": gettext_lazy("Lines"),
+    "reason": gettext_lazy("Reason"),
+}
+MEGABYTE = 1024 * 1024
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """What a form gets whose token is missing or no longer valid, with what was typed into it."""
+    if _as_json(request):
+        return json_error("csrf_failed", _("The request carries no valid CSRF token. Nothing was changed."), 403)
+    context = {
+        "cookieless": reason == REASON_NO_CSRF_COOKIE,
+        "other_origin": reason.startswith(REASON_BAD_ORIGIN.partition("%")[0]),
+        "written": list(_written(request)),
+    }
+    return render(request, "403_csrf.html", context, status=403)
+
+
+def too_large(request: HttpRequest, most_bytes: int) -> HttpResponse:
+    """What a request gets that is larger than anything that is read here."""
+    limit = most_bytes // MEGABYTE
+    if _as_json(request):
+        message = _("The request is larger than %(limit)d MB, so it was not read.") % {"limit": limit}
+        return json_error("request_too_large", message, 413)
+    return render(request, "413.html", {"limit_mb": limit}, status=413)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400; what is too large says the limit."""
+    if isinstance(exception, RequestDataTooBig):
+        return too_large(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if _as_json(request):
+        return json_error("bad_request", _("This request could not be read."), 400)
+    return defaults.bad_request(request, exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler403."""
+    if _as_json(request):
+        return json_error("permission_denied", _("Your account lacks the permission for this."), 403)
+    return defaults.permission_denied(request, exception)
+
+
+def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404."""
+    if _as_json(request):
+        return json_error("not_found", _("There is nothing at this address."), 404)
+    return defaults.page_not_found(request, exception)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """handler500."""
+    if _as_json(request):
+        return json_error("internal_error", _("The site could not answer. The reason is in its log."), 500)
+    return defaults.server_error(request)
+
+
+def _as_json(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/") or wants_json(request)
+
+
+def _written(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    for name, label in WRITTEN_FIELDS.items():
+        if text := request.POST.get(name, "").strip():
+            yield {"name": name, "label": label, "text": text, "rows": min(20, text.count("\n") + 2)}

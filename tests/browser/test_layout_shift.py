@@ -1,0 +1,48 @@
+"""Nothing on a page moves after it was first painted, unless the person did something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Browser
+
+from tests.knowledge.page_builders import an_entry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: Set up before the page's own scripts; the browser reports shifts that it saw earlier as well.
+WATCH = """window.shifts = [];
+new PerformanceObserver((list) => list.getEntries().forEach((one) => {
+    if (!one.hadRecentInput) window.shifts.push([one.value, ...one.sources.map((s) => s.node?.outerHTML?.slice(0, 80))]);
+})).observe({ type: "layout-shift", buffered: true });"""
+SOLUTION = "## Causes\n\n1. Spaces.\n\n## Diagnose\n\n```jcl\n//STEP EXEC PGM=SORT\n```\n\n## Fix\n\n- Mend it.\n\n" * 5
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_stand_still(live_server: Any, browser: Browser, width: int) -> None:
+    ada = User.objects.create_superuser("ada", "ada@example.org", "pass")
+    entry = an_entry(solution=SOLUTION, author=ada)
+    an_entry(title="S0C4: protection exception", codes=["S0C4", "S0C7"])
+    client = Client()
+    client.force_login(ada)
+    session = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    context.add_cookies([session])
+    context.add_init_script(WATCH)
+    page = context.new_page()
+    names = ("home", "browse", "logs", "codes", "entry_create", "mine", "api_page")
+    paths = [
+        *(reverse(name) for name in names), entry.get_absolute_url(), reverse("entry_edit", args=[entry.pk]),
+        reverse("code", args=["S0C7"]), reverse("search") + "?q=S0C7",
+    ]  # fmt: skip
+    moved = {}
+    for path in paths:
+        page.goto(live_server.url + path)
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+        moved[path] = page.evaluate("window.shifts")
+    context.close()
+    assert {path: shifts for path, shifts in moved.items() if shifts} == {}

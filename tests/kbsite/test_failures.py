@@ -1,0 +1,103 @@
+"""What a request gets that no view answers: a refused form, one that is too large, a wrong address."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from kbsite.failures import bad_request, broken
+from tests.knowledge.page_builders import a_person, an_entry
+
+pytestmark = pytest.mark.django_db
+
+JSON = {"Accept": "application/json"}
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+def strict_client() -> Client:
+    """A browser whose forms are checked as on a site."""
+    return Client(enforce_csrf_checks=True)
+
+
+def test_a_form_that_is_no_longer_valid_gives_back_what_was_written(strict_client: Client) -> None:
+    strict_client.force_login(a_person("add_entry"))
+    strict_client.cookies["csrftoken"] = "x" * 32
+    typed = {"title": "S0C7 <b>", "problem": "Ends & stops", "password": "secret", "csrfmiddlewaretoken": "y" * 32}
+    response = strict_client.post(reverse("entry_create"), typed)
+    html = response.content.decode()
+    assert response.status_code == 403
+    assert "Go back, reload that page" in html and "Nothing was saved" in html
+    assert "S0C7 &lt;b&gt;</textarea>" in html and "Ends &amp; stops</textarea>" in html
+    assert "secret" not in html
+
+
+def test_a_browser_without_cookies_is_told_so(strict_client: Client) -> None:
+    assert "Allow cookies" in strict_client.post(reverse("login"), {"username": "ana"}).content.decode()
+
+
+def test_a_form_from_another_origin_names_the_setting(strict_client: Client) -> None:
+    response = strict_client.post(reverse("theme"), headers={"Origin": "https://elsewhere.example"})
+    assert "KB_CSRF_TRUSTED_ORIGINS" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("post", "/console/plans/", 403, "csrf_failed"),
+        ("post", "/theme/", 403, "csrf_failed"),
+        ("get", "/console/nothing/here/", 404, "not_found"),
+        ("get", "/entries/new/", 302, ""),
+    ],
+)
+def test_callers_who_want_json_get_the_one_shape(
+    strict_client: Client, method: str, path: str, status: int, code: str
+) -> None:
+    response = getattr(strict_client, method)(path, headers=JSON)
+    assert response.status_code == status
+    assert not code or set(response.json()["error"]) == {"code", "message"}
+    assert not code or response.json()["error"]["code"] == code
+
+
+def test_a_refused_person_gets_json_too(client: Client) -> None:
+    client.force_login(a_person())
+    response = client.get(reverse("reviews"), headers=JSON)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "permission_denied")
+
+
+def test_below_the_api_everything_is_json_whatever_was_asked_for() -> None:
+    request = RequestFactory().get("/api/v1/search", headers={"Accept": "text/html"})
+    assert bad_request(request, ValueError()).headers["Content-Type"] == "application/json"
+    assert broken(request).status_code == 500
+    assert broken(request).headers["Content-Type"] == "application/json"
+
+
+def test_pages_stay_pages_for_browsers(client: Client) -> None:
+    assert "There is nothing here" in client.get("/nothing/").content.decode()
+    client.force_login(a_person())
+    assert "You may not do this" in client.get(reverse("reviews")).content.decode()
+
+
+def test_a_form_larger_than_anything_that_is_read_says_the_limit(client: Client) -> None:
+    body = b"comment=" + b"x" * (16 * MEGABYTE)
+    sent = {"data": body, "content_type": "application/x-www-form-urlencoded"}
+    response = client.post(reverse("theme"), **sent)
+    assert response.status_code == 413 and "larger than 16 MB" in response.content.decode()
+    answer = client.post(reverse("theme"), **sent, headers=JSON)
+    assert answer.json()["error"]["code"] == "request_too_large"
+
+
+def test_a_form_with_files_whose_texts_are_too_long_says_the_limit(client: Client) -> None:
+    url = reverse("entry_vote", args=[an_entry().pk])
+    response = client.post(url, {"comment": "x" * 6 * MEGABYTE})
+    assert response.status_code == 413 and "larger than 5 MB" in response.content.decode()
+
+
+def test_pages_are_compressed_for_those_who_take_it(client: Client) -> None:
+    plain = client.get(reverse("browse"))
+    packed = client.get(reverse("browse"), headers={"Accept-Encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain
+    assert gzip.decompress(packed.content).startswith(b"<!doctype html>")
