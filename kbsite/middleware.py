@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from kbsite.failures import too_large
+from knowledge.bodies import body_bytes, body_drain
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
@@ -36,7 +37,7 @@ class LargeFormMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         size = form_bytes(request)
         if size > settings.LARGE_FORM_BYTES:
-            drain(request, size)
+            body_drain(request, most_bytes=4 * settings.LARGE_FORM_BYTES)
             return too_large(request, settings.LARGE_FORM_BYTES)
         if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             request._body = request.read(size)  # where `request.body` keeps what it has read
@@ -45,14 +46,5 @@ class LargeFormMiddleware:
 
 def form_bytes(request: HttpRequest) -> int:
     """The size of a form without files; 0 for everything else, which has limits of its own."""
-    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
-        return 0
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    return int(length) if length.isascii() and length.isdigit() else 0
-
-
-def drain(request: HttpRequest, size: int) -> None:
-    """Read what is sent, in parts, up to 64 MB."""
-    left = min(size, 4 * settings.LARGE_FORM_BYTES)
-    while left > 0 and (part := request.read(min(left, settings.FILE_UPLOAD_MAX_MEMORY_SIZE))):
-        left -= len(part)
+    plain = request.method == "POST" and request.content_type == "application/x-www-form-urlencoded"
+    return body_bytes(request) if plain else 0

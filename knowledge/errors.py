@@ -86,6 +86,12 @@ class LogTooLargeError(KnowledgeError):
     code = "log_too_large"
 
 
+class LogUnreadableError(KnowledgeError):
+    """The log cannot be read: {problem} Send it as it is, as text/plain, or as JSON: {{"text": "..."}}."""
+
+    code = "log_unreadable"
+
+
 class TokenInvalidError(KnowledgeError):
     """This token is unknown, has ended, or its person may no longer log in. Make a new one at /tokens/."""
 

@@ -1,1 +1,1 @@
-"""Read and search as JSON under /api/v1/, with its OpenAPI document and a page that explains it."""
+"""Read, search and have logs read as JSON under /api/v1/, with its OpenAPI document and a page that explains it."""

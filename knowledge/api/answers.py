@@ -23,6 +23,10 @@ class ErrorAnswer(Schema):
     error: ErrorFacts
 
 
+#: What every operation may answer that is no success.
+FAILURES = dict.fromkeys((401, 403, 404, 422, 429), ErrorAnswer)
+
+
 class Success(Schema):
     """Whether the entry worked for those who tried it."""
 
@@ -117,3 +121,53 @@ class CodeAnswer(CodeSummary):
 
     aliases: list[str]
     items: list[EntrySummary]
+
+
+class SightingAnswer(Schema):
+    """A place of a log where a code stands; names are empty where the log gives none."""
+
+    line: int = Field(description="Counts from 1.")
+    text: str
+    job: str
+    step: str
+    program: str
+    transaction: str
+
+
+class LogCodeAnswer(Schema):
+    """A code of a log."""
+
+    code: str
+    kind: str
+    role: str = Field(description="cause, detail, consequence or routine: what to read first, in this order.")
+    meaning: str
+    url: str | None = Field(description="Address of its page; null where the knowledge base does not know it.")
+    entries: int = Field(description="Published entries that mention it.")
+    count: int = Field(description="How often it stands in the log.")
+    sightings: list[SightingAnswer] = Field(description="The first 5 places.")
+
+
+class LogStepAnswer(Schema):
+    """A step of a job."""
+
+    job: str
+    step: str
+    program: str
+    outcome: str
+    abended: bool
+
+
+class LogEntryAnswer(EntrySummary):
+    """An entry that may help; `matched` are the codes of the log that it is about or mentions."""
+
+    matched: list[str]
+
+
+class LogAnswer(Schema):
+    """What a log says."""
+
+    lines: int
+    jobs: list[str]
+    steps: list[LogStepAnswer]
+    codes: list[LogCodeAnswer] = Field(description="Causes first, then in the order of the log.")
+    items: list[LogEntryAnswer] = Field(description="Entries, the one to read first at the top.")

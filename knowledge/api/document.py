@@ -29,6 +29,7 @@ class Parameter:
 class Operation:
     """An operation, ready to print."""
 
+    method: str
     path: str
     summary: str
     description: str
@@ -68,6 +69,7 @@ def operations(document: dict[str, Any]) -> list[Operation]:
     """The operations of a document in its order."""
     return [
         Operation(
+            method=method.upper(),
             path=path,
             summary=operation.get("summary", ""),
             description=operation.get("description", ""),
@@ -76,7 +78,7 @@ def operations(document: dict[str, Any]) -> list[Operation]:
             ),
         )
         for path, methods in document["paths"].items()
-        for operation in methods.values()
+        for method, operation in methods.items()
     ]
 
 

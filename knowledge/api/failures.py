@@ -13,11 +13,24 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from knowledge.errors import KnowledgeError, RateLimitedError, StatusHiddenError, TokenInvalidError
+from knowledge.errors import (
+    KnowledgeError,
+    LogTooLargeError,
+    LogUnreadableError,
+    RateLimitedError,
+    StatusHiddenError,
+    TokenInvalidError,
+)
 
 logger = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
-STATUSES: dict[type[KnowledgeError], int] = {TokenInvalidError: 401, StatusHiddenError: 403, RateLimitedError: 429}
+STATUSES: dict[type[KnowledgeError], int] = {
+    TokenInvalidError: 401,
+    StatusHiddenError: 403,
+    LogTooLargeError: 413,
+    LogUnreadableError: 422,
+    RateLimitedError: 429,
+}
 
 
 def failure(status: int, code: str, message: str) -> JsonResponse:
@@ -38,8 +51,9 @@ def methods_shaped(view: View) -> View:
         response = view(request, *args, **kwargs)
         if response.status_code != 405:
             return response
-        answer = failure(405, "method_not_allowed", _("The API only reads: use GET."))
-        answer["Allow"] = response.headers.get("Allow", "GET")
+        allowed = response.headers.get("Allow", "GET")
+        answer = failure(405, "method_not_allowed", _("This address answers to %(methods)s.") % {"methods": allowed})
+        answer["Allow"] = allowed
         return answer
 
     return shaped

@@ -13,8 +13,9 @@ from ninja import NinjaAPI, Query, Schema
 from pydantic import AwareDatetime, Field
 
 from knowledge.api.access import CallerAccess
-from knowledge.api.answers import CodeAnswer, CodePage, EntryAnswer, EntryPage, ErrorAnswer, SearchPage
+from knowledge.api.answers import FAILURES, CodeAnswer, CodePage, EntryAnswer, EntryPage, SearchPage
 from knowledge.api.failures import failures_shaped
+from knowledge.api.logs import logs_router
 from knowledge.api.present import (
     code_summary,
     entry_answer,
@@ -46,7 +47,7 @@ api = NinjaAPI(
 )
 failures_shaped(api)
 
-FAILURES = {401: ErrorAnswer, 403: ErrorAnswer, 404: ErrorAnswer, 422: ErrorAnswer, 429: ErrorAnswer}
+api.add_router("", logs_router)
 
 
 class Paged(Schema):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from knowledge.bodies import body_bytes, body_drain
 from knowledge.errors import EntryInvalidError, LogTooLargeError
 from knowledge.logs import LOG_BYTES, LogReport, LogRole, log_advice, log_draft_create, log_excerpt, log_read, log_text
 from knowledge.logs.draft import CODES_FILLED_IN, EXCERPT_CHARS, log_category, log_codes, log_title
@@ -32,8 +32,8 @@ SIGHTINGS_SHOWN = 5
 def logs(request: HttpRequest) -> HttpResponse:
     """The box, and below it what was found in the log that was sent."""
     # Before the form is parsed, by the check of its token or by us: the parser's own limit names none.
-    if request.method == "POST" and _body_bytes(request) > REQUEST_BYTES:
-        _drain(request)
+    if request.method == "POST" and body_bytes(request) > REQUEST_BYTES:
+        body_drain(request, most_bytes=DRAINED_BYTES)
         return _too_large(request)
     return _logs(request)
 
@@ -130,14 +130,3 @@ def _draft_refused(request: HttpRequest, draft: dict[str, Any], wrong: str) -> H
 def _too_large(request: HttpRequest) -> HttpResponse:
     error = LogTooLargeError(limit_kb=LOG_BYTES // 1024)
     return render(request, "knowledge/logs.html", box() | {"refused": str(error)}, status=413)
-
-
-def _body_bytes(request: HttpRequest) -> int:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    return int(length) if length.isascii() and length.isdigit() else 0
-
-
-def _drain(request: HttpRequest) -> None:
-    left = min(_body_bytes(request), DRAINED_BYTES)
-    while left > 0 and (part := request.read(min(left, settings.FILE_UPLOAD_MAX_MEMORY_SIZE))):
-        left -= len(part)
