@@ -188,6 +188,20 @@ class ValueUnfitError(OpsError):
     code = "value_unfit"
 
 
+class RowRefusedError(OpsError):
+    """The other database refuses {table}, key {key}, {column}: {reason}. Correct the row, or let the assessment of
+    the move repair it, then go on."""
+
+    code = "row_refused"
+
+
+class SchemaDiffersError(OpsError):
+    """The two databases do not have the same tables: {difference}. Run `manage.py migrate` on the site, then plan
+    the move again."""
+
+    code = "schema_differs"
+
+
 class PlaceDamagedError(OpsError):
     """{path} says where the site's database is and cannot be used: {reason}. Bring it back from a backup of the
     data folder. Do not delete it: the site would then start on the database that it has left."""

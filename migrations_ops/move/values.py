@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -42,14 +43,14 @@ def rows_fetch(connection: BaseDatabaseWrapper, table: Table, keys: Iterable[Any
     Raises ValueUnfitError for a value that its column cannot mean.
     """
     condition, values = _keys_condition(connection, table, keys)
-    columns = ", ".join(_readable(connection, column) for column in table.columns)
+    columns = ", ".join(readable(connection, column) for column in table.columns)
     name = connection.ops.quote_name(table.name)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns} FROM {name} WHERE {condition}", [values])
         rows = cursor.fetchall()
     if connection.vendor == "sqlite":
         return [row_parse(table, row) for row in rows]
-    return [_row_in_utc(table, row) for row in rows]
+    return [row_plain(row) for row in rows]
 
 
 def rows_delete(connection: BaseDatabaseWrapper, table: Table, keys: Iterable[Any]) -> int:
@@ -105,16 +106,16 @@ def _spellings(key: UUID) -> tuple[str, str]:
     return key.hex, str(key)
 
 
-def _readable(connection: BaseDatabaseWrapper, column: Column) -> str:
+def readable(connection: BaseDatabaseWrapper, column: Column) -> str:
+    """The column in a SELECT, so that the driver gives its value as it lies there."""
     name = str(connection.ops.quote_name(column.name))
     if connection.vendor == "sqlite":
         return f"+{name}"  # an expression has no declared type, so that no converter of Django touches it
     return f"{name}::text" if column.kind is ColumnKind.JSON else name
 
 
-def _row_in_utc(table: Table, row: Row) -> Row:
-    if not any(column.kind is ColumnKind.TIMESTAMP for column in table.columns):
-        return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+def row_plain(row: Row) -> Row:
+    """The Python values of a row of PostgreSQL as its driver gives them."""
     return tuple(_plain(value) for value in row)
 
 
@@ -162,7 +163,7 @@ def _float(column: Column, raw: Any) -> float:
     return raw
 
 
-def _decimal(column: Column, raw: Any) -> Decimal:
+def decimal_parse(column: Column, raw: Any) -> Decimal:
     """The shortest decimal that is this float, with the column's places, as Django reads it."""
     if type(raw) not in {int, float} or column.places is None:
         raise ValueError(raw)
@@ -205,7 +206,7 @@ PARSERS: dict[ColumnKind, Callable[[Column, Any], Any]] = {
     ColumnKind.INTEGER: _exactly(int),
     ColumnKind.BOOLEAN: _boolean,
     ColumnKind.FLOAT: _float,
-    ColumnKind.DECIMAL: _decimal,
+    ColumnKind.DECIMAL: decimal_parse,
     ColumnKind.TEXT: _exactly(str),
     ColumnKind.UUID: _matched(_UUID, UUID),
     ColumnKind.JSON: _exactly(str),
@@ -230,27 +231,29 @@ def _rows_write_sqlite(connection: BaseDatabaseWrapper, table: Table, rows: Sequ
 
 def row_spelled(table: Table, row: Row) -> Row:
     """What Django would hand to SQLite for these values. Raises ValueUnfitError for what SQLite cannot keep."""
-    return tuple(
-        None if value is None else _spelled(table, column, row, value)
-        for column, value in zip(table.columns, row, strict=True)
-    )
+    values = []
+    for column, value in zip(table.columns, row, strict=True):
+        if (column.kind is ColumnKind.DECIMAL and value is not None and not decimal_fits(value)) or value != value:
+            raise unfit(table, column, row[table.columns.index(table.key)], value)
+        values.append(None if value is None else spelled(column, value))
+    return tuple(values)
 
 
-def _spelled(table: Table, column: Column, row: Row, value: Any) -> Any:
-    match column.kind:
-        case ColumnKind.UUID:
-            return value.hex
-        case ColumnKind.BOOLEAN:
-            return int(value)
-        case ColumnKind.TIMESTAMP:
-            return str(value.astimezone(dt.UTC).replace(tzinfo=None))
-        case ColumnKind.DATE | ColumnKind.TIME:
-            return str(value)
-        case ColumnKind.DURATION:
-            return value // dt.timedelta(microseconds=1)
-    if (column.kind is ColumnKind.DECIMAL and not decimal_fits(value)) or value != value:
-        raise unfit(table, column, row[table.columns.index(table.key)], value)
-    return f"{value:f}" if column.kind is ColumnKind.DECIMAL else value
+def spelled(column: Column, value: Any) -> Any:
+    """What Django hands to SQLite for a value."""
+    make = _SPELLINGS.get(column.kind)
+    return make(value) if make else value
+
+
+_SPELLINGS: dict[ColumnKind, Callable[[Any], Any]] = {
+    ColumnKind.UUID: attrgetter("hex"),
+    ColumnKind.BOOLEAN: int,
+    ColumnKind.DECIMAL: "{:f}".format,
+    ColumnKind.TIMESTAMP: lambda value: str(value.astimezone(dt.UTC).replace(tzinfo=None)),
+    ColumnKind.DATE: str,
+    ColumnKind.TIME: str,
+    ColumnKind.DURATION: lambda value: value // dt.timedelta(microseconds=1),
+}
 
 
 def decimal_fits(value: Decimal) -> bool:

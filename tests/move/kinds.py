@@ -15,47 +15,46 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from migrations_ops.move.tables import Table, table_of
 
 
-class EveryKind(models.Model):
-    """Rows that only tests have."""
-
-    id = models.BigAutoField(primary_key=True)
-    small = models.SmallIntegerField(null=True)
-    number = models.IntegerField(null=True)
-    big = models.BigIntegerField(null=True)
-    yes = models.BooleanField(null=True)
-    real = models.FloatField(null=True)
-    price = models.DecimalField(max_digits=15, decimal_places=2, null=True)
-    share = models.DecimalField(max_digits=15, decimal_places=14, null=True)
-    name = models.CharField(max_length=40, null=True)  # noqa: DJ001
-    text = models.TextField(null=True)  # noqa: DJ001
-    uuid = models.UUIDField(null=True)
-    json = models.JSONField(null=True)
-    at = models.DateTimeField(null=True)
-    day = models.DateField(null=True)
-    time = models.TimeField(null=True)
-    took = models.DurationField(null=True)
-    data = models.BinaryField(null=True)
-
-    class Meta:
-        app_label = "move_tests"
-        db_table = "test_every_kind"
-        managed = False
-
-    def __str__(self) -> str:
-        return str(self.pk)
+def kinds_model(name: str, table: str, *, null: bool) -> type[models.Model]:
+    """A model with a column of every kind, which only tests have."""
+    columns: dict[str, Any] = {
+        "id": models.BigAutoField(primary_key=True),
+        "small": models.SmallIntegerField(null=null),
+        "number": models.IntegerField(null=null),
+        "big": models.BigIntegerField(null=null),
+        "yes": models.BooleanField(null=null),
+        "real": models.FloatField(null=null),
+        "price": models.DecimalField(max_digits=15, decimal_places=2, null=null),
+        "share": models.DecimalField(max_digits=15, decimal_places=14, null=null),
+        "name": models.CharField(max_length=40, null=null),
+        "text": models.TextField(null=null),
+        "uuid": models.UUIDField(null=null),
+        "json": models.JSONField(null=null),
+        "at": models.DateTimeField(null=null),
+        "day": models.DateField(null=null),
+        "time": models.TimeField(null=null),
+        "took": models.DurationField(null=null),
+        "data": models.BinaryField(null=null),
+    }
+    meta = type("Meta", (), {"app_label": "move_tests", "db_table": table, "managed": False})
+    return type(name, (models.Model,), {"__module__": __name__, "Meta": meta, **columns})
 
 
+EveryKind = kinds_model("EveryKind", "test_every_kind", null=True)
 EVERY_KIND: Table = table_of(EveryKind)
+#: The same without NULL.
+EveryKindFilled = kinds_model("EveryKindFilled", "test_every_kind_filled", null=False)
+EVERY_KIND_FILLED: Table = table_of(EveryKindFilled)
 
 
-def kinds_table(connection: BaseDatabaseWrapper) -> None:
+def kinds_table(connection: BaseDatabaseWrapper, model: type[models.Model] = EveryKind) -> None:
     """Make the table, as a migration would."""
-    EveryKind._meta.managed = True
+    model._meta.managed = True
     try:
         with connection.schema_editor() as editor:
-            editor.create_model(EveryKind)
+            editor.create_model(model)
     finally:
-        EveryKind._meta.managed = False
+        model._meta.managed = False
 
 
 UTC = dt.UTC
@@ -164,3 +163,13 @@ def row_of(key: int, **values: Any) -> tuple[Any, ...]:
 def edge_rows() -> list[tuple[Any, ...]]:
     """A row for every edge, numbered from 1."""
     return [row_of(number, **{column: value}) for number, (column, value) in enumerate(EDGES, 1)]
+
+
+def filled_rows() -> list[tuple[Any, ...]]:
+    """Rows without NULL in which every edge of every column comes up."""
+    values = {name: [value for column, value in EDGES if column == name] for name in EVERY_KIND.names}
+    values["id"] = list(range(1, max(map(len, values.values())) + 1))
+    return [
+        tuple(values[name][number % len(values[name])] for name in EVERY_KIND.names)
+        for number in range(len(values["id"]))
+    ]
