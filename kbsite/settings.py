@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from kbsite.mail import mail_server
 from migrations_ops.place.addresses import url_without_password
 from migrations_ops.place.pointer import default_settings
 
@@ -249,6 +250,22 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "style-src": [SELF, UNSAFE_INLINE],
 }
 
+# Mail: none without a server. Reminders of reviews are the only ones that the site sends.
+MAIL_FROM = os.environ.get("KB_MAIL_FROM", "")
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+if _mail_url := os.environ.get("KB_MAIL_URL"):
+    if not MAIL_FROM:
+        raise ImproperlyConfigured("KB_MAIL_FROM is not set: name the sender of the site's mails.")
+    _server = mail_server(_mail_url)
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST, EMAIL_PORT = _server.host, _server.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _server.user, _server.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _server.starttls, _server.tls
+    EMAIL_TIMEOUT = 20
+else:
+    MAIL_FROM = ""
+DEFAULT_FROM_EMAIL = MAIL_FROM or "kb@localhost"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -347,6 +364,9 @@ SERVE_WEB_THREADS = int(os.environ.get("KB_WEB_THREADS", "8"))
 SERVE_STOP_SECONDS = float(os.environ.get("KB_STOP_SECONDS", "30"))
 #: Seconds without work done, while tasks wait, after which the worker is started again.
 SERVE_STUCK_SECONDS = float(os.environ.get("KB_STUCK_SECONDS", "30"))
+#: Begins the addresses in mails, which know no request.
+_own_address = f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION else f"http://{SERVE_BIND}"
+SITE_URL = os.environ.get("KB_SITE_URL", "").rstrip("/") or _own_address
 #: The administrator of a site that has none; a password is made up where none is given.
 FIRST_ADMIN = {
     "username": os.environ.get("KB_ADMIN_USER", "admin"),

@@ -7,6 +7,7 @@ tell a long task from a queue that no longer moves.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,20 @@ def process_alive(pid: int) -> bool:
     return True
 
 
+def schedules_ensure() -> None:
+    """Set the schedules that every site has. A database that does not answer yet is asked at the next start."""
+    from django.db import DatabaseError, connection
+
+    from knowledge.reminders import reminders_schedule
+
+    try:
+        reminders_schedule()
+    except DatabaseError as error:
+        logging.getLogger(__name__).warning("The schedules were not looked at: %s", error)
+    finally:
+        connection.close()  # the processes of the queue are forked from this one
+
+
 def main() -> None:
     """Work until SIGTERM or SIGINT."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kbsite.settings")
@@ -77,6 +92,7 @@ def main() -> None:
     busy_folder().mkdir(exist_ok=True)
     pre_execute.connect(busy_begin)
     post_execute_in_worker.connect(busy_end)
+    schedules_ensure()
     call_command("qcluster")
 
 

@@ -47,6 +47,7 @@ def review_validate(
             reviewed_by=reviewer,
             reviewed_at=timezone.now(),
             due_on=due,
+            reminded_on=None,
         )
 
 
@@ -92,6 +93,13 @@ def reviews_due_soon(today: date) -> QuerySet[Entry]:
     """Published entries to be reviewed within DUE_SOON, the next first."""
     days = (today, today + DUE_SOON)
     entries = Entry.objects.filter(status=EntryStatus.PUBLISHED, review__due_on__range=days)
+    return entries.order_by("review__due_on", "pk")
+
+
+def reviews_of(person: User, today: date) -> QuerySet[Entry]:
+    """Published entries that this person wrote or reviewed whose day is past or near, the oldest first."""
+    own = Q(review__reviewed_by=person) | Q(created_by=person)
+    entries = Entry.objects.filter(own, status=EntryStatus.PUBLISHED, review__due_on__lte=today + DUE_SOON)
     return entries.order_by("review__due_on", "pk")
 
 

@@ -117,6 +117,13 @@ def schedule_set(*, name: str, function: str, every: timedelta) -> None:
     )
 
 
+def schedule_ensure(*, name: str, function: str, every: timedelta) -> None:
+    """The same for the first time, to begin after `every`; a schedule of this name keeps its rhythm."""
+    if not Schedule.objects.filter(name=name).exists():
+        schedule_set(name=name, function=function, every=every)
+        Schedule.objects.filter(name=name).update(next_run=timezone.now() + every)
+
+
 def schedule_remove(*, name: str) -> None:
     """Forget the schedule of this name; nothing happens when there is none."""
     Schedule.objects.filter(name=name).delete()

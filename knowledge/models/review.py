@@ -38,6 +38,8 @@ class EntryReview(models.Model):
     )
     reviewed_at = models.DateTimeField(_("reviewed"), null=True, blank=True)
     due_on = models.DateField(_("next review"), null=True, blank=True, db_index=True)
+    #: When author and reviewer were last told by mail that the day is near or past.
+    reminded_on = models.DateField(_("reminded"), null=True, blank=True)
 
     class Meta:
         db_table = "kb_entry_reviews"

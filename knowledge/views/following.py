@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -31,12 +32,14 @@ from knowledge.following import (
 from knowledge.forms import FlagForm
 from knowledge.history import revision_kept
 from knowledge.models import Entry, EntryFlag
+from knowledge.reviews import reviews_of
 from knowledge.views.links import page_of
 from knowledge.views.visitor import entries_visible, entry_or_404, visitor_key, visitor_user
 
 #: Each list of "Mine" shows at most this many.
 LISTED_MOST = 200
 FLAGS_PER_PAGE = 25
+DUE_SHOWN = 50
 MARKS = {
     "favourite": {"favourite": True},
     "unfavourite": {"favourite": False},
@@ -76,11 +79,15 @@ def entry_mark(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def mine(request: HttpRequest) -> HttpResponse:
-    """A person's favourites, what they watch, and what became of their reports."""
+    """What a person is to review, their favourites, what they watch, and what became of their reports."""
     user = cast(User, request.user)
     marks = list(marks_of(user).filter(entry__in=entries_visible(request))[: 2 * LISTED_MOST])
     reports = EntryFlag.objects.filter(user=user).select_related("entry", "settled_by")
+    today = timezone.localdate()
+    due = reviews_of(user, today).select_related("review").defer("problem", "solution", "problem_html", "solution_html")
     context = {
+        "today": today,
+        "due": due.filter(pk__in=entries_visible(request))[:DUE_SHOWN],
         "favourites": [mark for mark in marks if mark.favourite][:LISTED_MOST],
         "watched": [mark for mark in marks if mark.watched][:LISTED_MOST],
         "reports": reports.filter(entry__in=entries_visible(request))[:LISTED_MOST],

@@ -60,3 +60,28 @@ def test_a_database_url_of_another_kind_is_refused(tmp_path: Path) -> None:
     done = site.manage("check", check=False)
     assert "mysql" in done.stderr
     assert "postgresql://" in done.stderr
+
+
+def test_mail_has_a_server_and_a_sender_or_there_is_none(tmp_path: Path) -> None:
+    url = "smtp+tls://kb%40example.org:s%2Fcret@mail.example.org"
+    site = site_with(tmp_path, KB_MAIL_URL=url, KB_MAIL_FROM="kb@example.org", KB_SITE_URL="https://kb.example.org/")
+    names = "EMAIL_HOST EMAIL_PORT EMAIL_HOST_USER EMAIL_HOST_PASSWORD EMAIL_USE_TLS EMAIL_USE_SSL MAIL_FROM SITE_URL"
+    values = setting(site, f"*[getattr(settings, name) for name in '{names}'.split()]")
+    assert values.split() == [
+        "mail.example.org", "587", "kb@example.org", "s/cret", "True", "False", "kb@example.org", "https://kb.example.org",
+    ]  # fmt: skip
+    bare = site_with(tmp_path / "bare")
+    assert setting(bare, "settings.MAIL_FROM, settings.EMAIL_BACKEND").split(".")[-2] == "dummy"
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"KB_MAIL_URL": "smtp://mail.example.org"}, "KB_MAIL_FROM is not set"),
+        ({"KB_MAIL_URL": "mail.example.org", "KB_MAIL_FROM": "kb@example.org"}, "KB_MAIL_URL must look like"),
+        ({"KB_MAIL_URL": "smtp://a:s3cret@b:x", "KB_MAIL_FROM": "kb@example.org"}, "KB_MAIL_URL must look like"),
+    ],
+)
+def test_mail_that_cannot_work_says_why(tmp_path: Path, variables: dict[str, str], says: str) -> None:
+    done = site_with(tmp_path, **variables).manage("check", check=False)
+    assert done.returncode == 1 and says in done.stderr
