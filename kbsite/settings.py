@@ -250,6 +250,9 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "style-src": [SELF, UNSAFE_INLINE],
 }
 
+#: DejaVuSans.ttf and DejaVuSansMono.ttf, for scripts in PDF files that the standard fonts lack.
+PDF_FONT_DIR = Path(os.environ.get("KB_PDF_FONTS", "/usr/share/fonts/truetype/dejavu"))
+
 # Mail: none without a server. Reminders of reviews are the only ones that the site sends.
 MAIL_FROM = os.environ.get("KB_MAIL_FROM", "")
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

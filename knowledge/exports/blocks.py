@@ -12,7 +12,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.platypus import HRFlowable, Paragraph, Spacer, Table, XPreformatted
 
-from knowledge.exports.glyphs import STYLES, printable, printable_xml
+from knowledge.exports.glyphs import MONO, STYLES, plain, printable, printable_xml
 from knowledge.reading import STEP_HEADINGS
 
 INDENT = 16
@@ -117,9 +117,9 @@ def listing(text: str, width: float, indent: float = 0) -> XPreformatted:
     columns = max(
         20, int((width - style.leftIndent - style.rightIndent) / stringWidth("M", style.fontName, style.fontSize))
     )
-    lines = [printable(line.expandtabs(TAB_COLUMNS)) for line in text.rstrip("\n").split("\n")]
+    lines = [plain(line.expandtabs(TAB_COLUMNS)) for line in text.rstrip("\n").split("\n")]
     broken = [line[at : at + columns] for line in lines for at in range(0, max(len(line), 1), columns)]
-    return XPreformatted(escape("\n".join(broken), quote=False), _indented("listing", indent))
+    return XPreformatted("\n".join(printable_xml(line, MONO) for line in broken), _indented("listing", indent))
 
 
 def inline_xml(node: SyntaxTreeNode) -> str:
@@ -131,7 +131,7 @@ def inline_xml(node: SyntaxTreeNode) -> str:
     if node.type == "hardbreak":
         return "<br/>"
     if node.type == "code_inline":
-        return f'<font face="Courier">{printable_xml(node.content)}</font>'
+        return f'<font face="Courier">{printable_xml(node.content, MONO)}</font>'
     inner = (
         "".join(inline_xml(child) for child in node.children) if node.children else printable_xml(node.content or "")
     )

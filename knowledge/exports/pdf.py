@@ -1,7 +1,8 @@
 """An entry as a PDF: A4, listings in one width, a box before each step, the address and page on every page.
 
 It draws the Markdown that knowledge.markdown renders, from the same tokens. The fonts are the ones that
-every PDF reader has; characters they lack become the nearest plain ones, or a question mark.
+every PDF reader has, and for other scripts one of the machine's; what none of them has becomes the nearest plain
+spelling, or a question mark, and the file says how many.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from io import BytesIO
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
@@ -18,12 +20,15 @@ from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate, Spacer
 from reportlab.platypus.doctemplate import LayoutError
 
 from knowledge.exports.blocks import Blocks, listing
-from knowledge.exports.glyphs import STYLES, printable, printable_xml
+from knowledge.exports.glyphs import STYLES, characters_lacking, printable, printable_xml
 from knowledge.exports.sheet import EntrySheet
 from knowledge.markdown import markdown_tree
 
 MARGIN = 18 * mm
-WIDTH = A4[0] - 2 * MARGIN
+#: reportlab keeps 6 points free on each side of what it sets.
+WIDTH = A4[0] - 2 * MARGIN - 12
+#: Characters that the file names when it cannot show them.
+LACKING_NAMED = 8
 
 
 def sheet_pdf(sheet: EntrySheet) -> bytes:
@@ -54,8 +59,26 @@ def _head(sheet: EntrySheet) -> list[Any]:
     return [
         Paragraph(printable_xml(sheet.title), STYLES["title"]),
         Paragraph(facts, STYLES["facts"]),
+        *_lacking(sheet),
         HRFlowable(width="100%", thickness=0.5, color="#7f8b94", spaceBefore=4, spaceAfter=6),
     ]
+
+
+def _lacking(sheet: EntrySheet) -> list[Paragraph]:
+    """What the file cannot show, so that nobody takes a question mark for what was written."""
+    values = [value for _label, value in sheet.facts]
+    lacking = characters_lacking(sheet.title, *values, sheet.problem, sheet.solution)
+    if not lacking:
+        return []
+    named = [f"U+{ord(one):04X}" for one in lacking[:LACKING_NAMED]]
+    facts = {"count": len(lacking), "codes": ", ".join([*named, "…"] if len(lacking) > len(named) else named)}
+    text = ngettext(
+        "%(count)d character is shown as ? because the fonts of this file lack it: %(codes)s. The Markdown file has it.",
+        "%(count)d different characters are shown as ? because the fonts of this file lack them: %(codes)s. "
+        "The Markdown file has them.",
+        len(lacking),
+    )
+    return [Paragraph(printable_xml(text % facts), STYLES["facts"])]
 
 
 def _texts(sheet: EntrySheet) -> list[Any]:

@@ -7,13 +7,16 @@ import re
 import time
 import zlib
 from base64 import a85decode
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from knowledge.exports import EntrySheet, entry_sheet, sheet_markdown, sheet_pdf
+from knowledge.exports.glyphs import SANS, printable_xml, spare_glyphs
 from knowledge.models import Entry, EntryStatus
 from tests.knowledge.page_builders import an_entry
 
@@ -31,7 +34,8 @@ def pages(content: bytes) -> int:
 def drawn(content: bytes) -> str:
     """The text that the pages draw, in order."""
     streams = re.findall(rb"stream\r?\n(.*?)endstream", content, re.DOTALL)
-    texts = [zlib.decompress(a85decode(stream.strip(), adobe=stream.strip().endswith(b"~>"))) for stream in streams]
+    pages_drawn = [stream.strip() for stream in streams if stream.strip().endswith(b"~>")]  # the rest are fonts
+    texts = [zlib.decompress(a85decode(stream, adobe=True)) for stream in pages_drawn]
     strings = re.findall(rb"\((?:\\.|[^\\()])*\)", b"\n".join(texts))
     return "\n".join(re.sub(rb"\\([()\\])", rb"\1", string[1:-1]).decode("latin-1") for string in strings)
 
@@ -108,6 +112,39 @@ def test_the_pdf_draws_every_kind_of_block() -> None:
 def test_characters_that_the_fonts_lack_become_near_ones() -> None:
     text = drawn(sheet_pdf(a_sheet("```\na \u2192 b \u2265 c \u6c4e\n```")))
     assert "a -> b >= c ?" in text.replace("\n", "")
+
+
+def test_the_file_names_the_characters_that_it_cannot_show(settings: LazySettings, tmp_path: Path) -> None:
+    settings.PDF_FONT_DIR = tmp_path
+    spare_glyphs.cache_clear()
+    assert "U+" not in drawn(sheet_pdf(a_sheet("Caf\u00e9 \u2192 50 \u20ac \u201cquoted\u201d \u200b\u0007")))
+    text = drawn(sheet_pdf(a_sheet("\u6c4e\u7528 \u6c4e `\u03a9`"))).replace("\n", " ")
+    assert "3 different characters are shown as ?" in text and "U+6C4E, U+7528, U+03A9" in text
+    assert "Markdown file" in text
+    spare_glyphs.cache_clear()
+
+
+def test_other_scripts_are_drawn_where_the_machine_has_the_font() -> None:
+    spare_glyphs.cache_clear()
+    if not spare_glyphs(SANS):
+        pytest.skip("DejaVu is not installed here")
+    content = sheet_pdf(
+        a_sheet("## \u03a9 **\u0416**\n\n`\u2554\u2550\u2557` and\n\n```\n\u2560 \u0416 <b>\n```\n\n\u05d0")
+    )
+    assert b"DejaVuSans" in content and b"DejaVuSansMono" in content
+    assert "U+05D0" in drawn(content) and "U+03A9" not in drawn(content)
+    assert printable_xml("a \u03a9 <") == 'a <font face="SpareSans">\u03a9</font> &lt;'
+
+
+def test_a_broken_font_file_costs_a_warning_and_no_export(
+    settings: LazySettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.PDF_FONT_DIR = tmp_path
+    (tmp_path / "DejaVuSans.ttf").write_bytes(b"no font")
+    spare_glyphs.cache_clear()
+    assert sheet_pdf(a_sheet("\u03a9")).startswith(b"%PDF-")
+    assert "cannot be used in PDF" in caplog.text
+    spare_glyphs.cache_clear()
 
 
 def test_pages_are_numbered_through() -> None:
