@@ -13,7 +13,7 @@ from knowledge.models import Plugin, Setting
 from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
 from knowledge.risks import search_time_risk, writers_risk
-from knowledge.search import index_check, index_rebuild
+from knowledge.search import index_check, index_rebuild, search_parity
 from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
 
@@ -71,5 +71,6 @@ PHASE = Phase(
     checks=(search_index_checked,),
     risks=(search_time_risk, writers_risk),
     derived_models=frozenset({"SearchDoc", "SearchGram", "SearchTerm"}),
+    parity=(search_parity,),
     after_restore=(search_index_rebuilt, plugins_align),
 )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
     from migrations_ops.models import Finding
+    from migrations_ops.move.parity import ParityQuery
     from migrations_ops.risk import Risk
     from migrations_ops.steps.base import Step
 
@@ -64,6 +65,8 @@ class Phase:
     #: Models whose rows a move itself writes (plugins switched on and off again): a rollback leaves
     #: them switched off and not as if they had never been.
     state_models: frozenset[str] = frozenset()
+    #: Questions that both databases of a move must answer alike; each function is asked once a verification.
+    parity: tuple[Callable[[], Iterable[ParityQuery]], ...] = ()
     after_restore: tuple[Callable[[], None], ...] = ()
     #: Facts for the manifest of a checkpoint, by name, read through the connection of this alias.
     describe: Callable[[str], dict[str, Any]] = lambda using: {}

@@ -2,6 +2,7 @@
 
 from knowledge.search.engine import entry_search
 from knowledge.search.index import IndexCheck, index_check, index_rebuild, index_rebuild_resume, index_update
+from knowledge.search.parity import search_parity
 from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "index_rebuild",
     "index_rebuild_resume",
     "index_update",
+    "search_parity",
 ]

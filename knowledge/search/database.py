@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from knowledge.search.rank import ranks_of_status
 
@@ -67,9 +70,31 @@ class Document(NamedTuple):
         return self[5:10]
 
 
+_searched: ContextVar[str] = ContextVar("searched", default=DEFAULT_DB_ALIAS)
+
+
+@contextmanager
+def searched_at(alias: str) -> Iterator[None]:
+    """Searches in here ask the database of this alias, to compare two of them."""
+    token = _searched.set(alias)
+    try:
+        yield
+    finally:
+        _searched.reset(token)
+
+
+def searched() -> str:
+    """The alias of the database that searches ask."""
+    return _searched.get()
+
+
+def _connection() -> BaseDatabaseWrapper:
+    return connections[_searched.get()]
+
+
 def rows(sql: str, params: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
     """What the database answers."""
-    with connection.cursor() as cursor:
+    with _connection().cursor() as cursor:
         cursor.execute(sql, list(params))
         return list(cursor.fetchall())
 
@@ -114,14 +139,14 @@ def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> li
 def documents_write(columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
     """Add rows; a tenth of what bulk_create takes, most of which is the making of objects."""
     sql = f"INSERT INTO kb_search_docs ({', '.join(columns)}) VALUES ({marks(len(columns))})"
-    with connection.cursor() as cursor:
+    with _connection().cursor() as cursor:
         cursor.executemany(sql, values)
 
 
 def documents_delete(found: Sequence[int]) -> None:
     """Take away the rows with these ranks; nobody is told, unlike when Django deletes them."""
     if found:
-        with connection.cursor() as cursor:
+        with _connection().cursor() as cursor:
             cursor.execute(f"DELETE FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
 
 
@@ -179,7 +204,7 @@ def docs_and_terms() -> Iterator[tuple[str, str, int | None]]:
         f"SELECT status, {columns}, CAST(NULL AS integer) FROM kb_search_docs "
         "UNION ALL SELECT '', term, df FROM kb_search_terms"
     )
-    with connection.chunked_cursor() as cursor:
+    with _connection().chunked_cursor() as cursor:
         cursor.execute(sql)
         while some := cursor.fetchmany(500):
             yield from some
@@ -205,7 +230,7 @@ def index_resync() -> None:
     """
     if not _is_sqlite():
         return
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), _connection().cursor() as cursor:
         for index, columns in ((Index.HEAD, _HEAD), (Index.WORDS, (*_HEAD, "problem", "solution"))):
             table, tokens = _table(index), " || ' ' || ".join(columns)
             cursor.execute(f"INSERT INTO {table}({table}) VALUES ('delete-all')")
@@ -215,7 +240,7 @@ def index_resync() -> None:
 
 
 def _is_sqlite() -> bool:
-    return connection.vendor == "sqlite"
+    return _connection().vendor == "sqlite"
 
 
 def _table(index: Index) -> str:

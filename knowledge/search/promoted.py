@@ -12,7 +12,7 @@ from django.utils.text import Truncator
 
 from knowledge.errors import PromotionInvalidError
 from knowledge.models import Entry, EntryCode, PromotedResult
-from knowledge.search.database import hexadecimal, rows
+from knowledge.search.database import hexadecimal, rows, searched
 from knowledge.search.query import query_parse
 from knowledge.search.types import SearchFilters, SearchHit
 
@@ -76,7 +76,8 @@ def _passing(filters: SearchFilters) -> QuerySet[Entry]:
     }
     links = EntryCode.objects.select_related("error_code").filter(position__lt=CODES_SHOWN).order_by("position", "pk")
     return (
-        Entry.objects.filter(**{lookup: value for lookup, value in wanted.items() if value})
+        Entry.objects.using(searched())
+        .filter(**{lookup: value for lookup, value in wanted.items() if value})
         .defer("problem_html", "solution_html")
         .prefetch_related("tags", Prefetch("entrycode_set", queryset=links, to_attr="code_links"))
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from migrations_ops.gate import site_level
 from migrations_ops.move.ledger import Difference, DifferenceKind
+from migrations_ops.phase import phases_open
 
 ANSWERS_SHOWN = 3
 
@@ -23,6 +25,13 @@ class ParityQuery:
     #: The question itself, as a person put it.
     name: str
     answer: Callable[[str], Sequence[str]]
+
+
+def parity_queries() -> Iterator[ParityQuery]:
+    """The questions of every open phase."""
+    for phase in phases_open(site_level()):
+        for questions in phase.parity:
+            yield from questions()
 
 
 def parity_differences(queries: Iterable[ParityQuery], source: str, target: str) -> Iterator[Difference | None]:

@@ -124,7 +124,13 @@ def _not_captured(target: BaseDatabaseWrapper) -> None:
 
 @contextlib.contextmanager
 def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """One state of the database for everything inside; nobody waits for it. Nothing can be written in it."""
+    """One state of the database for everything inside; nobody waits for it. Nothing can be written in it.
+
+    A connection that the caller has put into a transaction already stays in that one.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
     begin = "BEGIN" if connection.vendor == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
     with connection.cursor() as cursor:
         cursor.execute(begin)
