@@ -334,6 +334,8 @@ UNFOLD = {
                     {"title": _("Console"), "icon": "deployed_code_update", "link": reverse_lazy("console:home")},
                     _admin_link(_("Plugins"), "extension", "knowledge_plugin"),
                     _admin_link(_("Settings"), "tune", "knowledge_setting"),
+                    _admin_link(_("Schedules"), "schedule", "django_q_schedule"),
+                    _admin_link(_("Failed tasks"), "error", "django_q_failure"),
                 ],
             },
             {

@@ -1,5 +1,16 @@
 """The admin of MVP1. Buttons and forms call services and nothing else."""
 
-from knowledge.admin import accounts, entries, history, journal, plugins, promotions, reviews, tokens, vocabulary
+from knowledge.admin import accounts, entries, history, journal, plugins, promotions, queue, reviews, tokens, vocabulary
 
-__all__ = ["accounts", "entries", "history", "journal", "plugins", "promotions", "reviews", "tokens", "vocabulary"]
+__all__ = [
+    "accounts",
+    "entries",
+    "history",
+    "journal",
+    "plugins",
+    "promotions",
+    "queue",
+    "reviews",
+    "tokens",
+    "vocabulary",
+]
