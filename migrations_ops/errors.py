@@ -240,3 +240,58 @@ class DatabaseMovedError(OpsError, OperationalError):
     it goes to the new database then."""
 
     code = "database_moved"
+
+
+class CaptureBusyError(OpsError):
+    """A transaction on {table} stayed open, so its triggers could not be changed within {seconds} s. Nothing
+    waits for it any more; find out who keeps it open (pg_stat_activity), then try again."""
+
+    code = "capture_busy"
+
+
+class CaptureLostError(OpsError):
+    """Changes of {tables} are no longer recorded: their triggers were removed, for instance by a change of the
+    table. What was copied of them may be old; copy them again."""
+
+    code = "capture_lost"
+
+
+class LogGapError(OpsError):
+    """The record of changes does not go on where the copy stands: {reason}. One of the two databases was restored
+    or changed by hand; begin the copy again."""
+
+    code = "log_gap"
+
+
+class DrainConflictError(OpsError):
+    """The target refuses rows that the source has: {reason}. Verify the copy; someone else may write to the target."""
+
+    code = "drain_conflict"
+
+
+class CutoverBusyError(OpsError):
+    """The database could not be moved in {tries} tries because writers did not pause: {reason} They go on as before;
+    try again when less is going on, or with more patience."""
+
+    code = "cutover_busy"
+
+
+class CutoverLateError(OpsError):
+    """The last changes did not reach the target within {patience_seconds:g} s, so the site stays where it was and
+    its writers go on."""
+
+    code = "cutover_late"
+
+
+class SourceLeftError(OpsError):
+    """The database to move away from is fenced, so it is not where the site lives. Nothing was changed; look which
+    database the site uses before anything else."""
+
+    code = "source_left"
+
+
+class CutoverBehindError(OpsError):
+    """{left} changes wait although most were brought over just before; more are written than the target takes.
+    Writers go on as before."""
+
+    code = "cutover_behind"

@@ -267,6 +267,8 @@ def decimal_fits(value: Decimal) -> bool:
 def _rows_write_postgresql(connection: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> None:
     quote = connection.ops.quote_name
     names = ", ".join(quote(name) for name in table.names)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {quote(table.name)} ({names}) FROM STDIN") as copy:
+    statement = f"COPY {quote(table.name)} ({names}) FROM STDIN"
+    # Django's cursor hands `copy` to the driver as it is: the errors have to be made Django's here.
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)

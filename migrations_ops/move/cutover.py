@@ -1,0 +1,239 @@
+"""The moment in which the site's database becomes another one.
+
+1. The target is fenced and recorded already, so that nothing is made while writers wait.
+2. Changes are drained until few are left.
+3. The site's writers are held at the turnstile, everybody else by a lock of the source.
+4. One transaction of the target: the last changes, sequences, its stamp, its fence down.
+5. A transaction of the source: its fence up, its stamp, and that it follows the target from now on.
+   Not committed yet.
+6. The pointer is renamed. Before this the source is the truth, from here on the target is.
+7. Writers go on, on the target; then the transaction of the source commits.
+
+Killed before 6, the next try fences the target again. Killed after it, the next call of `cutover` or the
+return path puts up the fence that was not committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from migrations_ops.errors import (
+    CutoverBehindError,
+    CutoverBusyError,
+    CutoverLateError,
+    DatabaseGoneError,
+    DrainConflictError,
+    OpsError,
+    SourceLeftError,
+    WritersBusyError,
+)
+from migrations_ops.move.drain import batch_drain, drain
+from migrations_ops.move.fence import fence_is_up, fence_lower, fence_up
+from migrations_ops.move.leaving import Stray, leave_finish, leaving_prepare, short_waits, source_leave, writers_out
+from migrations_ops.move.log import START, capture_state, changes_left, changes_visible, log_reset
+from migrations_ops.move.patience import deadline
+from migrations_ops.move.position import position_make, position_read
+from migrations_ops.move.sequences import sequences_read, sequences_write
+from migrations_ops.move.stamp import DatabaseStamp, stamp_make, stamp_write
+from migrations_ops.move.tables import Table
+from migrations_ops.place.pointer import Place, place_read, place_write
+from migrations_ops.place.turnstile import writers_held
+
+logger = logging.getLogger(__name__)
+
+TRIES = 5
+#: Changes that may wait when writers are stopped, and how often the drain tries to come below.
+NEAR_CHANGES = 50
+NEAR_ROUNDS = 20
+#: More than these are not brought over while writers wait.
+LAST_CHANGES_MAX = 2_000
+FIRST_PAUSE_SECONDS = 0.05
+#: How much of the patience that is left may go to waiting for the source's lock.
+LOCK_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class CutoverReport:
+    """How a cut-over went."""
+
+    #: How long the site's writers were held; zero where an earlier call had moved the site already.
+    held: timedelta
+    #: Changes that were brought over meanwhile.
+    drained: int
+    tries: int
+    #: Whether the old database refuses writes. False: it did not answer any more; the return path sees to it.
+    fenced: bool = True
+    #: Rows that outsiders wrote to the old database when the site was gone, see `leave_finish`.
+    strays: tuple[Stray, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Move:
+    """What every part of one cut-over needs."""
+
+    source: BaseDatabaseWrapper
+    target: BaseDatabaseWrapper
+    tables: Sequence[Table]
+    place: Place
+    data_dir: Path
+    patience: timedelta
+
+    @property
+    def moved(self) -> bool:
+        """Whether the pointer says that the site is at the target."""
+        return place_read(self.data_dir) == self.place
+
+
+def cutover(
+    *,
+    source: BaseDatabaseWrapper,
+    target: BaseDatabaseWrapper,
+    tables: Sequence[Table],
+    place_new: Place,
+    data_dir: Path,
+    patience: timedelta,
+    tries: int = TRIES,
+) -> CutoverReport:
+    """Make `target`, a copy of `source` that is drained, the site's database.
+
+    Outside of any transaction. Both connections have aliases of their own; `place_new` is the target's
+    place with the next epoch. Writers are never held longer than `patience`. Called again after a crash, it
+    goes on or finishes.
+
+    Raises CutoverBusyError when writers do not pause, CutoverLateError or DatabaseGoneError when a database
+    does not answer, DrainConflictError, CaptureLostError, LogGapError, SourceLeftError; the source is
+    the site's database as before then.
+    """
+    move = _Move(source, target, tables, place_new, data_dir, patience)
+    if move.moved:
+        return _finished(move, CutoverReport(held=timedelta(0), drained=0, tries=0))
+    reason = ""
+    for number in range(1, tries + 1):
+        try:
+            with short_waits(source, patience):
+                token = _prepare(move)
+                _near(move)
+            return _switch(move, token, number)
+        except (WritersBusyError, CutoverBehindError) as error:
+            reason = str(error)
+            time.sleep(FIRST_PAUSE_SECONDS * 2**number)
+    raise CutoverBusyError(tries=tries, reason=reason)
+
+
+def _prepare(move: _Move) -> str:
+    """Fence and record the target, and undo what others wrote there; returns the token of its recording."""
+    if fence_is_up(move.source):
+        raise SourceLeftError
+    leaving_prepare(move.source)
+    position_make(move.target)
+    stamp_make(move.target)
+    fence_up(move.target, move.tables)
+    touched = changes_visible(move.target, START).changes
+    if touched:
+        batch_drain(
+            move.source, move.target, move.tables, limit=None, touched=touched, also=lambda: _log_empty(move.target)
+        )
+    else:
+        _log_empty(move.target)
+    sequences_write(move.target, move.tables, sequences_read(move.source, move.tables))
+    return capture_state(move.target).token
+
+
+def _log_empty(connection: BaseDatabaseWrapper) -> None:
+    with transaction.atomic(using=connection.alias):
+        log_reset(connection)
+
+
+def _near(move: _Move) -> None:
+    """Drain until few changes are left, as far as the source's transactions let it."""
+    for _ in range(NEAR_ROUNDS):
+        if drain(move.source, move.target, move.tables).left <= NEAR_CHANGES:
+            return
+
+
+def _switch(move: _Move, token: str, number: int) -> CutoverReport:
+    """Hold the writers and move. Raises WritersBusyError, CutoverBehindError and as `cutover`."""
+    began = time.monotonic()
+    report = CutoverReport(held=timedelta(0), drained=0, tries=number)
+    try:
+        with ExitStack() as waiting:
+            for connection in (move.source, move.target):
+                connection.ensure_connection()
+            waiting.enter_context(writers_held(move.data_dir, move.patience))
+            limit = waiting.enter_context(deadline(_left(move, began), move.source, move.target))
+            with writers_out(move.source, _left(move, began) * LOCK_SHARE):
+                drained = _last_changes(move)
+                source_leave(move.source, token=token, place=move.place)
+                limit.settle()
+                place_write(move.data_dir, move.place)
+                waiting.close()  # everybody else's transactions on the source still wait
+                report = replace(report, held=_since(began), drained=drained)
+    except (DatabaseError, InterfaceError, OSError, OpsError) as error:
+        _close_broken(move)
+        if not move.moved:
+            _raise_explained(error, move, began)
+        logger.warning("The site has moved; its old database could not be fenced at once: %s", error)
+        return _finished(move, report)
+    _log_empty(move.source)
+    return report
+
+
+def _last_changes(move: _Move) -> int:
+    """Bring over what is left and open the target; how many changes it was."""
+    position, _at = position_read(move.target)
+    left = changes_left(move.source, position)
+    if left > LAST_CHANGES_MAX:
+        raise CutoverBehindError(left=left)
+    numbers = sequences_read(move.source, move.tables)
+
+    def target_open() -> None:
+        sequences_write(move.target, move.tables, numbers)
+        stamp_write(move.target, DatabaseStamp(site=move.place.site, epoch=move.place.epoch, live=True))
+        fence_lower(move.target)
+
+    return batch_drain(move.source, move.target, move.tables, limit=None, also=target_open).changes
+
+
+def _finished(move: _Move, report: CutoverReport) -> CutoverReport:
+    """The report of a move whose pointer is renamed, after another try to fence what the site has left."""
+    try:
+        strays = leave_finish(old=move.source, live=move.target, tables=move.tables, place=move.place)
+    except (DatabaseError, InterfaceError, WritersBusyError) as error:
+        logger.warning("The old database is not fenced yet: %s", error)
+        return replace(report, fenced=False)
+    return replace(report, strays=strays)
+
+
+def _raise_explained(error: Exception, move: _Move, began: float) -> NoReturn:
+    if isinstance(error, (OperationalError, InterfaceError)) and not isinstance(error, OpsError):
+        if _since(began) >= move.patience:
+            raise CutoverLateError(patience_seconds=move.patience.total_seconds()) from error
+        raise DatabaseGoneError(reason=str(error).strip()) from error
+    if isinstance(error, IntegrityError):
+        raise DrainConflictError(reason=str(error).splitlines()[0]) from error
+    raise error
+
+
+def _close_broken(move: _Move) -> None:
+    """Forget connections that do not answer, so that the next call opens new ones."""
+    for connection in (move.source, move.target):
+        if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
+            connection.close()
+
+
+def _left(move: _Move, began: float) -> timedelta:
+    return max(move.patience - _since(began), timedelta(milliseconds=1))
+
+
+def _since(began: float) -> timedelta:
+    return timedelta(seconds=time.monotonic() - began)

@@ -1,0 +1,77 @@
+"""An end to waiting for a network: calls to PostgreSQL that hang are cut off when time is up.
+
+Nor is a lost connection opened again before the block ends, which Django does at the end of a transaction and
+which can hang as well.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from migrations_ops.errors import CutoverLateError
+
+
+class Deadline:
+    """Time left for what several connections do."""
+
+    def __init__(self, patience: timedelta, connections: tuple[BaseDatabaseWrapper, ...]) -> None:
+        self._patience = patience
+        self._sockets = [os.dup(each.connection.fileno()) for each in connections]
+        self._lock = threading.Lock()
+        self._settled = False
+        self.passed = False
+
+    def settle(self) -> None:
+        """Nothing is cut off from here on. Raises CutoverLateError when it was already."""
+        with self._lock:
+            if self.passed:
+                raise CutoverLateError(patience_seconds=self._patience.total_seconds())
+            self._settled = True
+
+    def cut(self) -> None:
+        """Shut the connections, so that whoever waits for an answer gets an error."""
+        with self._lock:
+            if self._settled:
+                return
+            self.passed = True
+        for descriptor in self._sockets:
+            with socket.socket(fileno=os.dup(descriptor)) as shut, suppress(OSError):
+                shut.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        for descriptor in self._sockets:
+            os.close(descriptor)
+
+
+@contextmanager
+def deadline(patience: timedelta, *connections: BaseDatabaseWrapper) -> Iterator[Deadline]:
+    """Cut these connections off when the block takes longer than `patience`, unless it settles before."""
+    remote = tuple(each for each in connections if each.vendor == "postgresql")
+    limit = Deadline(patience, remote)
+    timer = threading.Timer(patience.total_seconds(), limit.cut)
+    timer.daemon = True
+    timer.start()
+    for each in remote:
+        vars(each)["connect"] = _refuse
+    try:
+        yield limit
+    finally:
+        for each in remote:
+            del vars(each)["connect"]
+        timer.cancel()
+        with suppress(CutoverLateError):
+            limit.settle()
+        limit.close()
+
+
+def _refuse() -> None:
+    raise OperationalError("the connection was lost")
