@@ -103,6 +103,7 @@ def prepare() -> None:
     from django.db import OperationalError, connections
 
     from kbsite import first_start
+    from kbsite.groups import groups_create
 
     say("Preparing the database and the static files ...")
     try:
@@ -110,6 +111,7 @@ def prepare() -> None:
         first_start.static_collect()
         first_start.starter_load()
         if admin := first_start.admin_create():
+            groups_create()
             say_admin(admin.username, admin.shown_password)
     except OperationalError as error:
         raise StartError(f"The database does not answer: {error}") from error
@@ -123,7 +125,7 @@ def say_admin(username: str, shown_password: str) -> None:
     """Show the login of the first administrator."""
     say(f"Administrator created: {username}")
     if shown_password:
-        say(f"  password: {shown_password}   (shown this once; change it with: manage.py changepassword {username})")
+        say(f"  password: {shown_password}   (shown this once; change it on the site, under Mine)")
 
 
 def web(listener: socket.socket, workers: int, threads: int) -> Child:

@@ -5,14 +5,26 @@ from importlib.util import find_spec
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.templatetags.static import static
 from django.urls import include, path
 
+from kbsite.accounts import OwnPasswordView
 from migrations_ops.phase import phases
 
 phase_modules = [f"{apps.get_app_config(phase.app_label).name}.urls" for phase in phases()]
 
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """The icon, for pages that do not name it."""
+    return HttpResponseRedirect(static("knowledge/icon.svg"))
+
+
 urlpatterns = [
     path("login/", auth_views.LoginView.as_view(), name="login"),
+    path("password/", OwnPasswordView.as_view(), name="password"),
+    # Asked for by every browser that shows a page of somebody else's making: the admin's, a file, JSON.
+    path("favicon.ico", favicon),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("console/", include("migrations_ops.console.urls")),

@@ -70,6 +70,8 @@ def log_sent(request: HttpRequest) -> str:
         body = request.body
     except RequestDataTooBig as error:  # sent without a length
         raise LogTooLargeError(limit_kb=LOG_BYTES // 1024) from error
+    if not body:  # or sent in chunks, which the web server does not count
+        raise LogUnreadableError(problem=_("its body is empty, or was sent without a Content-Length."))
     text = _text_of(body) if request.content_type == JSON else log_text(body)
     if len(text.encode("utf-8", "ignore")) > LOG_BYTES:
         raise LogTooLargeError(limit_kb=LOG_BYTES // 1024)

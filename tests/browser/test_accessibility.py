@@ -94,7 +94,7 @@ def test_reader_pages(live_server, visit, ada: User, scheme: str, width: int) ->
     promotion_save(promotion=PromotedResult(query="S0C7", entry=other))
     token_create(user=ada, name="Copy", days=1)
     named = ("home", "browse", "tags", "codes", "logs", "login", "api_page", "search")
-    own = ("tokens", "drafts", "reviews", "mine", "flags", "entry_create")
+    own = ("tokens", "password", "drafts", "reviews", "mine", "flags", "entry_create")
     paths = [
         *(reverse(name) for name in named),
         entry.get_absolute_url(),

@@ -68,6 +68,7 @@ def test_pages_are_light(staff: Client) -> None:
         "api_page",
         "search",
         "tokens",
+        "password",
         "drafts",
         "reviews",
         "mine",

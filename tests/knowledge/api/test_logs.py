@@ -60,6 +60,7 @@ def test_json_and_bytes_of_any_code_page_are_read(client: Client) -> None:
         ("[" * 100_000, "application/json", "no JSON"),
         ('{"text": 7}', "application/json", "no text"),
         ("[]", "application/json", "no text"),
+        ("", "text/plain", "its type is unknown"),
         ("text=S0C7", "application/x-www-form-urlencoded", "its type is"),
     ],
 )
