@@ -13,7 +13,7 @@ from knowledge.models import Plugin, Setting
 from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
 from knowledge.risks import search_time_risk, writers_risk
-from knowledge.search import index_check, index_rebuild, search_parity
+from knowledge.search import index_check, index_rebuild, index_resync, search_parity
 from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
 
@@ -73,4 +73,5 @@ PHASE = Phase(
     derived_models=frozenset({"SearchDoc", "SearchGram", "SearchTerm"}),
     parity=(search_parity,),
     after_restore=(search_index_rebuilt, plugins_align),
+    after_copy=(index_resync,),
 )

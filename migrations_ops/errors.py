@@ -202,6 +202,24 @@ class SchemaDiffersError(OpsError):
     code = "schema_differs"
 
 
+class TargetForeignError(OpsError):
+    """The database cannot be the target: {reason}. Nothing was changed; name an empty database."""
+
+    code = "target_foreign"
+
+
+class TargetSchemaError(OpsError):
+    """The tables could not be made in the new database: {reason}"""
+
+    code = "target_schema"
+
+
+class CopierError(OpsError):
+    """A process that copies rows ended: {reason}. What it had not committed is undone; retry goes on from there."""
+
+    code = "copier_failed"
+
+
 class PlaceDamagedError(OpsError):
     """{path} says where the site's database is and cannot be used: {reason}. Bring it back from a backup of the
     data folder. Do not delete it: the site would then start on the database that it has left."""

@@ -68,6 +68,9 @@ class Phase:
     #: Questions that both databases of a move must answer alike; each function is asked once a verification.
     parity: tuple[Callable[[], Iterable[ParityQuery]], ...] = ()
     after_restore: tuple[Callable[[], None], ...] = ()
+    #: Fill the tables that follow others without being moved themselves, in the database of this alias, whose
+    #: rows have just come in bulk past every trigger; can be done again.
+    after_copy: tuple[Callable[[str], None], ...] = ()
     #: Facts for the manifest of a checkpoint, by name, read through the connection of this alias.
     describe: Callable[[str], dict[str, Any]] = lambda using: {}
 

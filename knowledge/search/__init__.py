@@ -1,5 +1,6 @@
 """Search over entries: one API, one algorithm, an index per database, the same answers on both."""
 
+from knowledge.search.database import index_resync
 from knowledge.search.engine import entry_search
 from knowledge.search.index import IndexCheck, index_check, index_rebuild, index_rebuild_resume, index_update
 from knowledge.search.parity import search_parity
@@ -16,6 +17,7 @@ __all__ = [
     "index_check",
     "index_rebuild",
     "index_rebuild_resume",
+    "index_resync",
     "index_update",
     "search_parity",
 ]

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from knowledge.search.rank import ranks_of_status
 
@@ -32,6 +33,10 @@ class Index(Enum):
 
     HEAD = "head"
     WORDS = "words"
+
+
+#: The columns of a row that each index follows.
+_FOLLOWED = {Index.HEAD: _HEAD, Index.WORDS: (*_HEAD, "problem", "solution")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,21 +227,39 @@ def index_lost() -> bool:
     return False
 
 
-def index_resync() -> None:
-    """Fill SQLite's FTS5 tables from the rows that they follow, in one transaction.
+def index_resync(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Fill the tables that each database's own index lives in from the rows that they follow, in one transaction.
 
     A contentless FTS5 table that does not hold what a row says refuses to delete it ("database disk
     image is malformed"), so this comes before rows are written again.
     """
-    if not _is_sqlite():
-        return
-    with transaction.atomic(), _connection().cursor() as cursor:
-        for index, columns in ((Index.HEAD, _HEAD), (Index.WORDS, (*_HEAD, "problem", "solution"))):
-            table, tokens = _table(index), " || ' ' || ".join(columns)
-            cursor.execute(f"INSERT INTO {table}({table}) VALUES ('delete-all')")
-            cursor.execute(
-                f"INSERT INTO {table}(rowid, tokens) SELECT rank, {tokens} FROM kb_search_docs ORDER BY rank"
-            )
+    fill = _fts_fill if connections[using].vendor == "sqlite" else _vectors_fill
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        fill(cursor)
+
+
+def _fts_fill(cursor: CursorWrapper) -> None:
+    for index, columns in _FOLLOWED.items():
+        table = _table(index)
+        cursor.execute(f"INSERT INTO {table}({table}) VALUES ('delete-all')")
+        cursor.execute(
+            f"INSERT INTO {table}(rowid, tokens) SELECT rank, {_joined(columns)} FROM kb_search_docs ORDER BY rank"
+        )
+
+
+def _vectors_fill(cursor: CursorWrapper) -> None:
+    """The same expression as that of the trigger, which a migration has made."""
+    vectors = (
+        f"array_to_tsvector(array_remove(string_to_array({_joined(each)}, ' '), ''))" for each in _FOLLOWED.values()
+    )
+    cursor.execute("DELETE FROM kb_search_vectors")
+    cursor.execute(
+        f"INSERT INTO kb_search_vectors (rank, head, words) SELECT rank, {', '.join(vectors)} FROM kb_search_docs"
+    )
+
+
+def _joined(columns: Iterable[str]) -> str:
+    return " || ' ' || ".join(columns)
 
 
 def _is_sqlite() -> bool:

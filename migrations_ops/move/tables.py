@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
@@ -92,6 +92,27 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)
+
+
+def table_as_dict(table: Table) -> dict[str, Any]:
+    """For JSON; `table_from` reads it."""
+
+    def plain(column: Column) -> dict[str, Any]:
+        return {**asdict(column), "kind": column.kind.value}
+
+    return {"name": table.name, "key": table.key.name, "columns": [plain(column) for column in table.columns]}
+
+
+def table_from(facts: dict[str, Any]) -> Table:
+    """The table that `table_as_dict` wrote."""
+
+    def column(given: dict[str, Any]) -> Column:
+        references = given["references"] and tuple(given["references"])
+        return Column(**{**given, "kind": ColumnKind(given["kind"]), "references": references})
+
+    columns = tuple(map(column, facts["columns"]))
+    key = next(each for each in columns if each.name == facts["key"])
+    return Table(name=facts["name"], key=key, columns=columns)
 
 
 def tables_moved(connection: BaseDatabaseWrapper) -> tuple[Table, ...]:

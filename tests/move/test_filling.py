@@ -1,0 +1,300 @@
+"""An empty database is made ready, filled and finished; each part can be killed and done again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from migrations_ops.errors import (
+    CopierError,
+    RowRefusedError,
+    SchemaDiffersError,
+    TargetForeignError,
+    TargetSchemaError,
+)
+from migrations_ops.move import target_schema
+from migrations_ops.move.copiers import Control, Copiers
+from migrations_ops.move.filling import keys_make, tables_copy, target_finish
+from migrations_ops.move.later import Stage, later_left
+from migrations_ops.move.ranges import copy_progress, ranges_left, ranges_plan
+from migrations_ops.move.sequences import sequences_read
+from migrations_ops.move.tables import Table, table_as_dict, table_from, tables_moved
+from migrations_ops.move.target_schema import target_drop, target_live, target_mark, target_prepare
+from migrations_ops.move.values import rows_fetch
+from tests.move.conftest import Pair, alias_close, alias_open
+from tests.postgres import PostgresServer
+
+SITE = "5" * 32
+ENTRIES = 40
+
+
+@pytest.fixture(params=["sqlite-to-postgresql", "postgresql-to-sqlite", "postgresql-to-postgresql"])
+def way(
+    request: pytest.FixtureRequest, pair: Pair, postgres_server: PostgresServer, tmp_path: Any
+) -> Iterator[tuple[BaseDatabaseWrapper, BaseDatabaseWrapper]]:
+    """A source with rows, and an empty target."""
+    source, _to, target = request.param.split("-")
+    url = postgres_server.create_database() if target == "postgresql" else f"sqlite://{tmp_path / 'target.sqlite3'}"
+    rows_made(pair.of(source))
+    yield pair.of(source), alias_open("pair-target", url)
+    alias_close("pair-target")
+    if target == "postgresql":
+        postgres_server.drop_database(url)
+
+
+def rows_made(source: BaseDatabaseWrapper) -> None:
+    """Some rows with keys of every kind, and a search index over them."""
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+
+    from knowledge.models import Entry, SearchDoc, SearchQuery, Tag
+
+    using = source.alias
+    entries = [
+        Entry(
+            id=uuid.uuid4(),
+            title=f"Entry {number}",
+            problem="The job ends with S0C7.",
+            solution="Größe prüfen, then run it again.",
+            category="JCL",
+            severity="high",
+        )
+        for number in range(ENTRIES)
+    ]
+    Entry.objects.using(using).bulk_create(entries)
+    Tag.objects.using(using).bulk_create([Tag(name=f"tag-{number}") for number in range(30)])
+    Tag.objects.using(using).filter(name="tag-29").delete()
+    SearchQuery.objects.using(using).bulk_create(
+        [
+            SearchQuery(query=f"q {number}", filters={"tag": [number]}, opened_entry=entries[number % 7])
+            for number in range(300)
+        ]
+    )
+    Session.objects.using(using).create(session_key="s" * 32, session_data="x", expire_date=timezone.now())
+    SearchDoc.objects.using(using).bulk_create(
+        [
+            SearchDoc(
+                rank=number, entry=entry, category="JCL", severity="high", status="published", version=1, codes=" s0c7 ",
+                title=" entry ", tags=" ", problem=" job ", solution=" run ", labels=" /e ", merit=1.0,
+            )
+            for number, entry in enumerate(entries)
+        ]
+    )  # fmt: skip
+
+
+def filled(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper) -> tuple[Table, ...]:
+    tables = tables_moved(source)
+    target_prepare(source, target, site=SITE)
+    list(tables_copy(source, target, tables, range_rows=50))
+    list(keys_make(source, target, tables))
+    list(target_finish(source, target, tables))
+    return tables
+
+
+def everything(connection: BaseDatabaseWrapper, tables: tuple[Table, ...]) -> dict[str, Any]:
+    """Every row of every table."""
+    rows = {}
+    for table in tables:
+        with connection.cursor() as cursor:
+            cursor.execute(f'SELECT "{table.key.name}" FROM "{table.name}"')
+            keys = [row[0] for row in cursor.fetchall()]
+        rows[table.name] = sorted(rows_fetch(connection, table, keys), key=repr)
+    return rows
+
+
+def shape(connection: BaseDatabaseWrapper) -> set[Any]:
+    """Indexes, constraints and triggers as the database describes them."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(
+                "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'ops!_move!_%%' ESCAPE '!'"
+            )
+            return {row for row in cursor.fetchall() if not row[1].startswith("sqlite_")}
+        cursor.execute(
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'ops_move_%%' "
+            "UNION ALL SELECT conrelid::regclass || conname || pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE 'ops_move_%%' "
+            "UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+        )
+        return set(cursor.fetchall())
+
+
+def test_a_filled_target_has_the_rows_and_the_shape_of_a_migrated_site(way: Any, pair: Pair) -> None:
+    source, target = way
+    tables = filled(source, target)
+    assert everything(target, tables) == everything(source, tables)
+    assert shape(target) == shape(pair.of(target.vendor))
+    assert copy_progress(target).rows == sum(map(len, everything(source, tables).values()))
+    assert target_mark(target) == (SITE, 1)
+    (tags,) = [table for table in tables if table.name == "kb_tags"]
+    assert sequences_read(target, [tags]) == sequences_read(source, [tags]) == {"kb_tags": 30}
+    with target.cursor() as cursor:
+        if target.vendor == "sqlite":
+            cursor.execute("SELECT rowid FROM kb_search_words WHERE kb_search_words MATCH 's0c7'")
+        else:
+            cursor.execute("SELECT rank FROM kb_search_vectors WHERE words @@ 's0c7'::tsquery")
+        assert len(cursor.fetchall()) == ENTRIES
+    dropped_without_a_trace(target)
+
+
+def dropped_without_a_trace(target: BaseDatabaseWrapper) -> None:
+    target_drop(target, site=SITE)
+    target_drop(target, site=SITE)
+    with target.cursor() as cursor:
+        if target.vendor == "sqlite":
+            cursor.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%%' ESCAPE '!'")
+        else:
+            cursor.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+                "UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+            )
+        assert cursor.fetchall() == []
+
+
+# In the tests below the target is the pair's other database, emptied, which saves the migrations.
+
+
+@pytest.fixture
+def bare(pair: Pair) -> Pair:
+    """SQLite with rows; PostgreSQL prepared."""
+    rows_made(pair.sqlite)
+    target_schema._mark(pair.postgresql, SITE)
+    target_schema._rows_delete(pair.postgresql)
+    target_schema._bare(pair.postgresql)
+    return pair
+
+
+def finished(pair: Pair) -> None:
+    """The rest of the work, and a look at all rows."""
+    tables = tables_moved(pair.sqlite)
+    list(tables_copy(pair.sqlite, pair.postgresql, tables, range_rows=50))
+    list(keys_make(pair.sqlite, pair.postgresql, tables))
+    list(target_finish(pair.sqlite, pair.postgresql, tables))
+    assert everything(pair.postgresql, tables) == everything(pair.sqlite, tables)
+    assert later_left(pair.postgresql, Stage) == []
+
+
+def test_a_copier_that_is_killed_has_done_nothing_by_halves(bare: Pair) -> None:
+    tables = tables_moved(bare.sqlite)
+    ranges_plan(bare.sqlite, bare.postgresql, tables, rows=50)
+    with Copiers(bare.sqlite, bare.postgresql, tables, 1) as copiers:
+        working = copiers.work(ranges_left(bare.postgresql), Control())
+        next(working)
+        os.kill(copiers.pids[0], signal.SIGKILL)
+        with pytest.raises(CopierError):
+            list(working)
+    assert ranges_left(bare.postgresql)
+    finished(bare)
+
+
+def test_a_copy_that_is_left_goes_on_where_it_was(bare: Pair) -> None:
+    tables = tables_moved(bare.sqlite)
+    copying = tables_copy(bare.sqlite, bare.postgresql, tables, range_rows=50)
+    done = [next(copying).key_range for _ in range(3)]
+    copying.close()
+    left = {(each.table, each.number) for each in ranges_left(bare.postgresql)}
+    assert left
+    assert not left & {(each.table, each.number) for each in done}
+    making = keys_make(bare.sqlite, bare.postgresql, tables)
+    list(tables_copy(bare.sqlite, bare.postgresql, tables))
+    next(making)
+    making.close()
+    finished(bare)
+
+
+def test_a_stop_lets_what_was_begun_end(bare: Pair) -> None:
+    tables = tables_moved(bare.sqlite)
+    asked: list[bool] = []
+    control = Control(stop=lambda: bool(asked))
+    copying = tables_copy(bare.sqlite, bare.postgresql, tables, range_rows=50, control=control)
+    next(copying)
+    asked.append(True)
+    list(copying)
+    progress = copy_progress(bare.postgresql)
+    assert 0 < progress.ranges < progress.ranges_total
+    assert progress.rows < progress.rows_total
+
+
+def test_a_speed_is_kept(bare: Pair) -> None:
+    tables = tuple(table for table in tables_moved(bare.sqlite) if table.name == "search_history")
+    began = time.monotonic()
+    copied = list(
+        tables_copy(bare.sqlite, bare.postgresql, tables, range_rows=50, workers=1, control=Control(speed=lambda: 300))
+    )
+    assert sum(each.rows for each in copied) == 300
+    assert time.monotonic() - began >= 0.5
+
+
+def test_what_a_copier_fails_with_is_raised_as_it_is(bare: Pair) -> None:
+    with bare.sqlite.cursor() as cursor:
+        cursor.execute("UPDATE kb_tags SET name = 'a' || char(0) || 'b' WHERE name = 'tag-7'")
+    with pytest.raises(RowRefusedError, match="kb_tags, key 8, name: invalid byte sequence"):
+        list(tables_copy(bare.sqlite, bare.postgresql, tables_moved(bare.sqlite)))
+    with bare.sqlite.cursor() as cursor:
+        cursor.execute("UPDATE kb_tags SET name = 'b' WHERE id = 8")
+    list(tables_copy(bare.sqlite, bare.postgresql, tables_moved(bare.sqlite)))
+    assert ranges_left(bare.postgresql) == []
+
+
+def test_rows_that_contradict_each_other_stop_the_unique_index_until_they_are_drained(bare: Pair) -> None:
+    tables = tables_moved(bare.sqlite)
+    list(tables_copy(bare.sqlite, bare.postgresql, tables))
+    list(keys_make(bare.sqlite, bare.postgresql, tables))
+    with bare.postgresql.cursor() as cursor:
+        cursor.execute("UPDATE kb_tags SET name = 'tag-2' WHERE name = 'tag-1'")
+    with pytest.raises(CopierError, match=r"IntegrityError.*\n.*tag-2"):
+        list(target_finish(bare.sqlite, bare.postgresql, tables))
+    with bare.postgresql.cursor() as cursor:
+        cursor.execute("UPDATE kb_tags SET name = 'tag-1' WHERE id = 2")
+    list(target_finish(bare.sqlite, bare.postgresql, tables))
+    assert later_left(bare.postgresql, Stage) == []
+
+
+def test_only_an_empty_database_becomes_a_target(bare: Pair) -> None:
+    with pytest.raises(TargetForeignError, match="another site"):
+        target_prepare(bare.sqlite, bare.postgresql, site="6" * 32)
+    with pytest.raises(TargetForeignError, match="another site"):
+        target_drop(bare.postgresql, site="6" * 32)
+    with pytest.raises(TargetForeignError, match="tables already"):
+        target_prepare(bare.postgresql, bare.sqlite, site=SITE)
+    target_drop(bare.sqlite, site=SITE)  # it is not ours, so nothing happens
+    assert tables_moved(bare.sqlite)
+    target_live(bare.postgresql)
+    with pytest.raises(TargetForeignError, match="has moved there"):
+        target_drop(bare.postgresql, site=SITE)
+
+
+def test_a_source_with_other_tables_or_migrations_is_refused(pair: Pair) -> None:
+    with pair.sqlite.cursor() as cursor:
+        cursor.execute("DROP TABLE usage_patterns")
+    with pytest.raises(SchemaDiffersError, match="usage_patterns"):
+        target_schema._compare(pair.sqlite, pair.postgresql)
+    with pair.sqlite.cursor() as cursor:
+        cursor.execute("CREATE TABLE usage_patterns (id integer)")
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'knowledge' AND name = '0001_initial'")
+    with pytest.raises(SchemaDiffersError, match=r"knowledge\.0001_initial"):
+        target_schema._compare(pair.sqlite, pair.postgresql)
+
+
+def test_migrations_that_fail_say_why(pair: Pair) -> None:
+    settings = {**pair.postgresql.settings_dict, "PASSWORD": "wrong"}
+    connections.settings["pair-wrong"] = settings
+    try:
+        with pytest.raises(TargetSchemaError, match="password authentication failed"):
+            target_schema._migrated(connections["pair-wrong"], level=1, heartbeat=lambda: None)
+    finally:
+        alias_close("pair-wrong")
+
+
+def test_tables_survive_json(pair: Pair) -> None:
+    for table in tables_moved(pair.sqlite):
+        assert table_from(json.loads(json.dumps(table_as_dict(table)))) == table
