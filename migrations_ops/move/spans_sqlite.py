@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -29,6 +30,18 @@ NULL_FLOAT = b"\xff" * 8
 FIRST_ROWS = 64
 #: Kinds whose size varies.
 SIZED = {ColumnKind.TEXT, ColumnKind.JSON, ColumnKind.BINARY}
+
+
+@contextmanager
+def texts_raw(connection: BaseDatabaseWrapper) -> Iterator[Any]:
+    """SQLite's own connection, handing out texts as bytearray and blobs as bytes."""
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    kept, raw.text_factory = raw.text_factory, bytearray
+    try:
+        yield raw
+    finally:
+        raw.text_factory = kept
 
 
 def md5(data: bytes) -> str:
@@ -70,7 +83,7 @@ class SqliteSide:
         after: SortKey | None = None
         rows = cursor.fetchmany(FIRST_ROWS)
         while rows:
-            following = cursor.fetchmany(_rows_next(table, rows))
+            following = cursor.fetchmany(rows_next(table, rows))
             until = self._sort_key(table, rows[-1][0])
             yield _chunk(table, Span(after, until if following else None), rows)
             after, rows = until, following
@@ -147,8 +160,8 @@ def may_be_large(column: Column) -> bool:
     return column.kind is ColumnKind.BINARY
 
 
-def _rows_next(table: Table, rows: list[Values]) -> int:
-    """Rows that the next chunk takes, by the size of these."""
+def rows_next(table: Table, rows: list[Values]) -> int:
+    """Rows to fetch next, by the size of these: key first, then the table's columns."""
     sized = [number for number, column in enumerate(table.columns, 1) if column.kind in SIZED]
     size = sum(len(row[number]) for row in rows for number in sized if isinstance(row[number], (bytes, bytearray)))
     return max(1, min(SPAN_ROWS, SPAN_BYTES * len(rows) // max(size, 1)))
