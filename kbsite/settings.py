@@ -212,6 +212,17 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 #: Largest file, in bytes, and most rows that the admin's own import takes.
 ADMIN_IMPORT_MAX_BYTES = 10 * 1024 * 1024
 ADMIN_IMPORT_MAX_ROWS = 2_000
+#: What an import takes at most; see knowledge.transfer.limits.
+TRANSFER_LIMITS = {
+    "file_bytes": int(os.environ.get("KB_IMPORT_MAX_MB", "2048")) * 1024**2,
+    "rows": int(os.environ.get("KB_IMPORT_MAX_ROWS", "2000000")),
+    "unpacked_bytes": int(os.environ.get("KB_IMPORT_MAX_UNPACKED_MB", "4096")) * 1024**2,
+    "shared_text_bytes": 64 * 1024**2,
+    "row_chars": int(os.environ.get("KB_IMPORT_MAX_ROW_CHARS", "1000000")),
+    "columns": int(os.environ.get("KB_IMPORT_MAX_COLUMNS", "500")),
+}
+#: Uploads, reports, failed rows and exports, until retention removes them.
+TRANSFER_DIR = DATA_DIR / "transfer"
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_SKIP_ADMIN_LOG = False
 

@@ -1,0 +1,100 @@
+"""Rows of a workbook: its sheet of entries, or its first."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from knowledge.errors import ImportTooLargeError, ImportUnreadableError
+from knowledge.formats import cell_unescaped
+from knowledge.transfer.limits import Limits, bounded
+from knowledge.transfer.reading.json_rows import SECTIONS
+from knowledge.transfer.reading.rows import ENTRIES, SourceRow, column_named
+
+#: A document type can define entities that grow without end; no spreadsheet program writes one.
+_DOCTYPE = b"<!DOCTYPE"
+_HEAD_BYTES = 64 * 1024
+_SHARED_TEXTS = "xl/sharedStrings.xml"
+
+
+def xlsx_rows(path: Path, limits: Limits) -> Iterator[SourceRow]:
+    """The rows below the row of column names; a row's number is that of the sheet."""
+    import openpyxl  # type: ignore[import-untyped]
+
+    try:
+        _parts_checked(path, limits)
+        with path.open("rb") as file:  # which the reader itself leaves open when it stumbles
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            sheet = next((one for one in book.worksheets if column_named(one.title) in SECTIONS), book.worksheets[0])
+            sheet.reset_dimensions()  # they are what the file claims, and it can claim a million columns
+            yield from _rows(sheet.iter_rows(values_only=True), limits)
+            book.close()
+    except (ImportTooLargeError, ImportUnreadableError):
+        raise
+    except MemoryError:
+        raise
+    except Exception as error:  # the reader raises whatever a damaged file makes it stumble over
+        raise ImportUnreadableError(format="XLSX", reason="it is damaged, cut off or no workbook.") from error
+
+
+def _parts_checked(path: Path, limits: Limits) -> None:
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        bounded(len(parts), 10_000, "parts in the workbook")
+        bounded(sum(part.file_size for part in parts), limits.unpacked_bytes, "bytes unpacked")
+        for part in parts:
+            if part.filename == _SHARED_TEXTS and part.file_size > limits.shared_text_bytes:
+                raise ImportTooLargeError(
+                    found=f"{part.file_size:,} bytes of texts in a workbook",
+                    most=f"{limits.shared_text_bytes:,}. Save it as CSV UTF-8, which has no such limit",
+                )
+            if part.filename.endswith((".xml", ".rels")):
+                with archive.open(part) as member:
+                    if _DOCTYPE in member.read(_HEAD_BYTES).upper():
+                        raise ImportUnreadableError(format="XLSX", reason="it defines entities, which no sheet needs.")
+
+
+def _rows(sheet: Iterator[tuple[Any, ...]], limits: Limits) -> Iterator[SourceRow]:
+    names: list[str] = []
+    blank = 0
+    for number, cells in enumerate(sheet, start=1):
+        bounded(len(cells), limits.columns, "columns")
+        if not any(cell not in (None, "") for cell in cells):
+            blank += 1
+            if blank > limits.blank_rows:
+                raise ImportUnreadableError(format="XLSX", reason=f"more than {limits.blank_rows:,} empty rows follow.")
+            continue
+        blank = 0
+        if not names:
+            names = _names(cells)
+            continue
+        yield _row(number, names, cells, limits)
+
+
+def _names(cells: tuple[Any, ...]) -> list[str]:
+    names = [column_named(cell) for cell in cells]
+    if twice := next((name for name in names if name and names.count(name) > 1), ""):
+        raise ImportUnreadableError(format="XLSX", reason=f"two columns are named “{twice}”.")
+    return names
+
+
+def _row(number: int, names: list[str], cells: tuple[Any, ...], limits: Limits) -> SourceRow:
+    values = {name: _plain(cell) for name, cell in zip(names, cells, strict=False) if name}
+    bounded(
+        sum(len(cell) for cell in values.values() if isinstance(cell, str)), limits.row_chars, "characters in a row"
+    )
+    return SourceRow(number, ENTRIES, values)
+
+
+def _plain(cell: Any) -> Any:
+    """Texts without the quote that hides a formula, whole numbers without their fraction, dates as ISO text."""
+    if isinstance(cell, str):
+        return cell_unescaped(cell)
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, (datetime, date, time)):
+        return cell.isoformat()
+    return None if cell is None else str(cell)
