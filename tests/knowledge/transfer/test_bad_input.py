@@ -56,7 +56,10 @@ def damaged_inside(folder: Path) -> Path:
 
 def zip_bomb(folder: Path) -> Path:
     path = a_workbook(folder)
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/bomb.xml", "w", force_zip64=True) as member:
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/bomb.xml", "w", force_zip64=True) as member,
+    ):
         for _ in range(5 * LARGE // 2**20):
             member.write(b"\0" * 2**20)
     return path
