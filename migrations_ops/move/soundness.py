@@ -82,7 +82,7 @@ def _next_sqlite(connection: BaseDatabaseWrapper, table: Table) -> int | None:
             return None
         cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table.name])
         last = cursor.fetchone()
-    return max(last[0] if last else 0, _largest(connection, table)) + 1  # SQLite itself goes by the larger one
+    return max(last[0] if last else 0, largest_key(connection, table)) + 1  # SQLite itself goes by the larger one
 
 
 def _next_postgresql(connection: BaseDatabaseWrapper, table: Table) -> int | None:
@@ -97,20 +97,21 @@ def _next_postgresql(connection: BaseDatabaseWrapper, table: Table) -> int | Non
     return int(last) + int(is_called)
 
 
-def _largest(connection: BaseDatabaseWrapper, table: Table) -> int:
+def largest_key(connection: BaseDatabaseWrapper, table: Table) -> int:
+    """The largest number of the table; 0 for an empty one."""
     quote = connection.ops.quote_name
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT max({quote(table.key.name)}) FROM {quote(table.name)}")
         return int(cursor.fetchone()[0] or 0)
 
 
-def sequence_compared(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, table: Table) -> SequenceLedger | None:
-    """The sequence of a table on both sides; None where neither has one.
+def sequence_compared(ours: int | None, target: BaseDatabaseWrapper, table: Table) -> SequenceLedger | None:
+    """The source's next number beside the target's sequence; None where neither has one.
 
     The target's must go on behind its own rows and must give no number again that the source gave away.
     """
-    ours, theirs = sequence_next(source, table), sequence_next(target, table)
+    theirs = sequence_next(target, table)
     if ours is None and theirs is None:
         return None
-    sound = theirs is not None and theirs > _largest(target, table) and theirs >= (ours or 0)
+    sound = theirs is not None and theirs > largest_key(target, table) and theirs >= (ours or 0)
     return SequenceLedger(table=table.name, source_next=ours, target_next=theirs, sound=sound)

@@ -18,14 +18,22 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from migrations_ops.move.fence import mover_transaction
 from migrations_ops.move.ledger import LISTED_PER_TABLE, Difference, DifferenceKind, Ledger, TableLedger
 from migrations_ops.move.narrowing import differences_of
 from migrations_ops.move.parity import ParityQuery, parity_differences
-from migrations_ops.move.soundness import foreign_keys, foreign_keys_broken, sequence_compared
+from migrations_ops.move.sequences import sequences_write
+from migrations_ops.move.soundness import (
+    foreign_keys,
+    foreign_keys_broken,
+    largest_key,
+    sequence_compared,
+    sequence_next,
+)
 from migrations_ops.move.spans import Chunk, Digests, Side
 from migrations_ops.move.spans_postgresql import PostgresqlSide
 from migrations_ops.move.spans_sqlite import SqliteSide
@@ -60,19 +68,23 @@ def verify(
 ) -> Ledger:
     """The ledger of both databases. Neither connection may be used by anything else meanwhile.
 
-    `catch_up` is called once, inside the source's snapshot, and brings the target to it. `heartbeat` is
+    `catch_up` is called once, inside the source's snapshot, and brings the target to it; the target's
+    sequences follow. Without it the target must stand still as it is. `heartbeat` is
     called at every span and may raise to stop; `progress` after it.
     """
     ledger = Ledger(source=_place(source), target=_place(target), started_at=timezone.now())
+    there = tuple(_tables_there(source, target, tables, ledger))
     with _snapshot(source):
         if catch_up is not None:
             catch_up()
+        given = {table.name: sequence_next(source, table) for table in there}
+        if catch_up is not None:
+            _sequences_follow(target, there, given)
         with _snapshot(target):
-            there = tuple(_tables_there(source, target, tables, ledger))
             with _sides(source, target) as (ours, theirs):
                 for table in there:
                     _Comparison(ours, theirs, table, ledger).run(heartbeat, progress)
-            _held_together(source, target, there, ledger, heartbeat)
+            _held_together(target, there, given, ledger, heartbeat)
             for found in parity_differences(queries, source.alias, target.alias):
                 heartbeat()
                 ledger.queries_compared += 1
@@ -96,8 +108,7 @@ def rows_recopy(
     for difference in differences:
         if difference.kind in _ROW_KINDS and difference.table in by_name:
             keys.setdefault(difference.table, {})[difference.key] = None
-    with transaction.atomic(using=target.alias):
-        _not_captured(target)
+    with mover_transaction(target):
         for name, wanted in keys.items():
             _recopied(source, target, by_name[name], list(wanted))
     return sum(len(wanted) for wanted in keys.values())
@@ -112,11 +123,15 @@ def _recopied(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, table: T
         rows_write(target, table, rows_fetch(source, table, keys[start : start + RECOPY_ROWS]))
 
 
-def _not_captured(target: BaseDatabaseWrapper) -> None:
-    """What the mover writes is no change that would have to go back."""
-    if target.vendor == "postgresql":
-        with target.cursor() as cursor:
-            cursor.execute("SET LOCAL kb.mover = 'on'")
+def _sequences_follow(target: BaseDatabaseWrapper, tables: tuple[Table, ...], given: dict[str, int | None]) -> None:
+    """Rows that a drain brought have their numbers already; the target's sequences go on behind them."""
+    numbers = {
+        table.name: max(following - 1, largest_key(target, table))
+        for table in tables
+        if (following := given[table.name]) is not None
+    }
+    with mover_transaction(target):
+        sequences_write(target, tables, {name: number for name, number in numbers.items() if number > 0})
 
 
 # The snapshots and their sides ------------------------------------------------------------------
@@ -135,9 +150,11 @@ def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(begin)
         cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")  # the first read takes the snapshot
+    connection.in_atomic_block = True  # whoever reads through it begins no transaction of their own
     try:
         yield
     finally:
+        connection.in_atomic_block = False
         with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute("ROLLBACK")
 
@@ -244,9 +261,9 @@ def _done(waiting: deque[tuple[Chunk, Future[Digests]]]) -> tuple[Chunk, Digests
 
 
 def _held_together(
-    source: BaseDatabaseWrapper,
     target: BaseDatabaseWrapper,
     tables: tuple[Table, ...],
+    given: dict[str, int | None],
     ledger: Ledger,
     heartbeat: Callable[[], None],
 ) -> None:
@@ -255,7 +272,7 @@ def _held_together(
         ledger.differences += [broken] if broken else []
     ledger.foreign_keys_checked = len(list(foreign_keys(tables)))
     for table in tables:
-        sequence = sequence_compared(source, target, table)
+        sequence = sequence_compared(given[table.name], target, table)
         if sequence is None:
             continue
         ledger.sequences.append(sequence)

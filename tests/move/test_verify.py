@@ -17,6 +17,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migrations_ops.move import spans_postgresql, spans_sqlite
 from migrations_ops.move import verify as verify_module
+from migrations_ops.move.capture import capture_install
+from migrations_ops.move.drain import drain_to_end
 from migrations_ops.move.ledger import DifferenceKind, Ledger
 from migrations_ops.move.parity import ParityQuery
 from migrations_ops.move.tables import ColumnKind, Table, tables_moved
@@ -292,6 +294,7 @@ def test_it_is_right_while_rows_are_written(kinds: Pair) -> None:
     def catch_up() -> None:
         execute(beside, "UPDATE test_every_kind SET name = 'later' WHERE id > 1")
         place_row(kinds.postgresql, CHANGED_KEY)
+        execute(kinds.postgresql, *sequence_set("postgresql", 3))  # as after rows that came with their numbers
 
     try:
         assert [str(each) for each in verified(kinds, catch_up=catch_up).differences] == []
@@ -435,6 +438,21 @@ def test_two_postgresql_servers_are_compared_too(
     finally:
         alias_close("pair-other")
         postgres_server.drop_database(url)
+
+
+@pytest.mark.parametrize("source", SIDES)
+def test_a_copy_that_is_drained_to_the_snapshot_is_sound(source: str, moved: tuple[Pair, dict[str, Table]]) -> None:
+    pair, by_name = moved
+    ours, theirs, tables = pair.of(source), pair.other(source), tuple(by_name.values())
+    capture_install(ours, tables)
+    execute(ours, "UPDATE kb_entries SET title = 'Another title', usage_count = 7")
+    execute(ours, "DELETE FROM django_session WHERE session_key = 'Z'")
+    for name in ("one", "two"):
+        execute(ours, "INSERT INTO kb_tags (name, created_at) VALUES (%s, %s)", [name, MOMENT])
+    ledger = verified(pair, source, tables, catch_up=lambda: drain_to_end(ours, theirs, tables))
+    assert [str(each) for each in ledger.differences] == []
+    assert {one.table: one.target_next for one in ledger.sequences}["kb_tags"] == 3
+    assert not ours.in_atomic_block
 
 
 # The report -------------------------------------------------------------------------------------
