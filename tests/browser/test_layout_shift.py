@@ -46,3 +46,17 @@ def test_pages_stand_still(live_server: Any, browser: Browser, width: int) -> No
         moved[path] = page.evaluate("window.shifts")
     context.close()
     assert {path: shifts for path, shifts in moved.items() if shifts} == {}
+
+
+def test_the_head_of_a_page_keeps_to_two_lines_on_a_phone(live_server: Any, browser: Browser) -> None:
+    User.objects.create_user("ana", password="pass")
+    client = Client()
+    client.login(username="ana", password="pass")
+    session = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.add_cookies([session])
+    page = context.new_page()
+    page.goto(live_server.url + reverse("browse"))
+    box = page.locator(".site-header").bounding_box()
+    context.close()
+    assert box and box["height"] < 100

@@ -56,3 +56,24 @@ def test_a_person_changes_their_own_password_and_stays_logged_in(client: Client)
 
 def test_pages_that_name_no_icon_get_one(client: Client) -> None:
     assert client.get("/favicon.ico").headers["Location"] == "/static/knowledge/icon.svg"
+
+
+def test_an_administrator_adds_a_person_with_a_group_on_one_page(client: Client) -> None:
+    groups_create()
+    client.force_login(User.objects.create_superuser("root", password="pass"))
+    url = reverse("admin:auth_user_add")
+    html = client.get(url).content.decode()
+    assert html.count('name="groups"') == len(GROUPS) and "Without a group a person reads" in html
+    typed = {
+        "username": "ana", "usable_password": "true", "password1": "k7#mmPq2vv", "password2": "k7#mmPq2vv", "email": "ana@example.org",
+        "groups": [Group.objects.get(name=AUTHORS).pk],
+    }  # fmt: skip
+    assert client.post(url, typed).status_code == 302
+    ana = User.objects.get(username="ana")
+    assert ana.check_password("k7#mmPq2vv") and ana.has_perm("knowledge.add_entry") and ana.email and not ana.is_staff
+    for person in (
+        reverse("admin:auth_user_change", args=[ana.pk]),
+        reverse("admin:auth_group_change", args=[ana.groups.get().pk]),
+    ):
+        assert client.get(person).status_code == 200
+    assert client.get(reverse("admin:auth_permission_add")).status_code == 403
