@@ -14,6 +14,7 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from migrations_ops.gate import site_level
+from migrations_ops.place.pointer import KNOWN
 from migrations_ops.queue import workers
 
 
@@ -48,9 +49,11 @@ def readyz() -> JsonResponse:
 
 def _database_state() -> dict[str, Any]:
     try:
-        return {"state": "ok", "vendor": connection.vendor, "level": site_level()}
+        level = site_level()
     except DatabaseError as error:
         return {"state": "failed", "vendor": connection.vendor, "error": type(error).__name__}
+    moves = connection.settings_dict[KNOWN].epoch
+    return {"state": "ok", "vendor": connection.vendor, "level": level, "moves": moves}
 
 
 def _worker_state() -> dict[str, Any]:

@@ -99,6 +99,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "kbsite.health.HealthMiddleware",
+    "migrations_ops.place.middleware.MovedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
@@ -163,6 +164,7 @@ CACHES = {
 Q_CLUSTER = {
     "name": "kb",
     "orm": "default",
+    "broker_class": "kbsite.broker.FollowingBroker",
     "workers": 2,
     "queue_limit": 2,
     "bulk": 1,

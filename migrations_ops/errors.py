@@ -233,7 +233,7 @@ class PlaceSecretError(OpsError):
     code = "place_secret"
 
 
-class PlaceMismatchError(OpsError):
+class PlaceMismatchError(OpsError, OperationalError):
     """The database at {url} is not the one that the site works with: {reason}"""
 
     code = "place_mismatch"
@@ -253,11 +253,15 @@ class WritersBusyError(OpsError):
     code = "writers_busy"
 
 
-class DatabaseMovedError(OpsError, OperationalError):
+class DatabaseMovedError(OperationalError):
     """The site's database was moved while this statement was on its way, so nothing of it was done. Do it again:
     it goes to the new database then."""
 
+    #: An error of the database to whoever catches those; nobody shows it as a refusal of the engine.
     code = "database_moved"
+
+    def __init__(self) -> None:
+        super().__init__(cleandoc(type(self).__doc__ or "").replace("\n", " "))
 
 
 class CaptureBusyError(OpsError):

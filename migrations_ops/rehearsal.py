@@ -29,6 +29,7 @@ from django.utils import timezone
 from migrations_ops.checkpoints import checkpoint_get, checkpoint_path
 from migrations_ops.errors import RehearsalError
 from migrations_ops.models import Checkpoint
+from migrations_ops.place.addresses import database_url, url_with_password
 from migrations_ops.process import die_with_parent
 from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext, StepKind
 from migrations_ops.steps.checkpoint import CheckpointStep
@@ -116,9 +117,10 @@ class Scratch:
 
     def environment(self) -> dict[str, str]:
         """Environment of a process whose `default` is this scratch database."""
-        environment = {**os.environ, "KB_DATA_DIR": str(self.folder)}
-        url = environment.pop("KB_DATABASE_URL", "")
+        environment = {**os.environ, "KB_DATA_DIR": str(self.folder)}  # without the site's pointer to its database
+        environment.pop("KB_DATABASE_URL", None)
         if connection.vendor == "postgresql":
+            url = url_with_password(*database_url(connection.settings_dict, Path(settings.DATA_DIR)))
             environment["KB_DATABASE_URL"] = url_in_schema(url, self.schema, environment.get("PGOPTIONS", ""))
         return environment
 

@@ -21,6 +21,7 @@ from knowledge.errors import (
     StatusHiddenError,
     TokenInvalidError,
 )
+from migrations_ops.errors import DatabaseMovedError
 
 logger = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
@@ -65,6 +66,7 @@ def failures_shaped(api: NinjaAPI) -> None:
     api.exception_handler(KnowledgeError)(_refused)
     api.exception_handler(Http404)(lambda request, error: not_found(request))
     api.exception_handler(HttpError)(lambda request, error: failure(error.status_code, "refused", str(error)))
+    api.exception_handler(DatabaseMovedError)(_moved)
     api.exception_handler(Exception)(_failed)
 
 
@@ -80,6 +82,10 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
     if isinstance(error, RateLimitedError):
         answer["Retry-After"] = str(error.facts["seconds"])
     return answer
+
+
+def _moved(request: HttpRequest, error: Any) -> HttpResponse:
+    raise error  # the request is run again
 
 
 def _failed(request: HttpRequest, error: Any) -> HttpResponse:

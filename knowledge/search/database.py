@@ -233,8 +233,9 @@ def index_resync(using: str = DEFAULT_DB_ALIAS) -> None:
     A contentless FTS5 table that does not hold what a row says refuses to delete it ("database disk
     image is malformed"), so this comes before rows are written again.
     """
-    fill = _fts_fill if connections[using].vendor == "sqlite" else _vectors_fill
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        # Asked inside: between two transactions the site can move to the other database.
+        fill = _fts_fill if connections[using].vendor == "sqlite" else _vectors_fill
         fill(cursor)
 
 

@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from migrations_ops.errors import DatabaseGoneError, OpsError
+from migrations_ops.errors import DatabaseGoneError, DatabaseMovedError, OpsError
 
 Page = Callable[..., HttpResponseBase]
 
@@ -35,6 +35,8 @@ def console_page(view: Page) -> Page:
             return _staff_refusal(request) or view(request, *args, **kwargs)
         except OpsError as error:
             return refusal(request, error)
+        except DatabaseMovedError:
+            raise  # the request is run again
         except (OperationalError, InterfaceError) as error:
             return database_refusal(request, error)
         except PermissionDenied:

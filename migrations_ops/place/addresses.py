@@ -42,7 +42,7 @@ def sqlite_settings(path: Path) -> dict[str, Any]:
     "database is locked" whenever another one wrote in between.
     """
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "migrations_ops.place.backends.sqlite3",
         "NAME": path,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
@@ -56,7 +56,7 @@ def postgresql_settings(url: str) -> dict[str, Any]:
     """Settings of a PostgreSQL database, connections kept for a minute and checked before use."""
     parts = urlsplit(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "migrations_ops.place.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -100,3 +100,12 @@ def url_without_password(url: str) -> tuple[str, str]:
     query = urlencode([pair for pair in options if pair[0] != "password"], quote_via=quote)
     bare = parts._replace(netloc=f"{user}@{address}" if user else address, query=query)
     return urlunsplit(bare), unquote(password) or hidden
+
+
+def url_with_password(url: str, password: str) -> str:
+    """The reverse of `url_without_password`; for the environment of a child process and nothing else."""
+    if not password:
+        return url
+    parts = urlsplit(url)
+    user, _at, address = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}"))

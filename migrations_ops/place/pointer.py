@@ -55,6 +55,11 @@ class Known:
     epoch: int
     site: str
 
+    @property
+    def folder(self) -> Path:
+        """The site's data folder."""
+        return Path(self.path).parent
+
 
 def place_stamp(path: str) -> Stamp:
     """The state of the pointer file."""

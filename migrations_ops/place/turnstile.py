@@ -39,21 +39,21 @@ _passes: weakref.WeakSet[Pass] = weakref.WeakSet()
 class Pass:
     """One writer's way through the turnstile: a connection's, used by one thread at a time.
 
-    Whoever takes it twice gives it back twice.
+    Whoever takes it twice gives it back twice. Without a folder there is no turnstile and it only counts.
     """
 
     __slots__ = ("__weakref__", "_descriptors", "depth", "folder")
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
+    def __init__(self, folder: str | None) -> None:
+        self.folder = folder
         self.depth = 0
         #: Turnstile and gate, once opened. None while a mover passes by itself.
         self._descriptors: tuple[int, int] | None = None
 
     def take(self) -> None:
         """Come in; waits while a mover holds the writers."""
-        if self.depth == 0 and self.folder not in getattr(_held, "folders", ()):
-            turnstile, gate = self._descriptors or self._open()
+        if self.depth == 0 and self.folder and self.folder not in getattr(_held, "folders", ()):
+            turnstile, gate = self._descriptors or self._open(self.folder)
             fcntl.flock(turnstile, fcntl.LOCK_SH)
             try:
                 fcntl.flock(gate, fcntl.LOCK_SH)
@@ -82,8 +82,8 @@ class Pass:
 
     __del__ = close
 
-    def _open(self) -> tuple[int, int]:
-        self._descriptors = _open_both(self.folder)
+    def _open(self, folder: str) -> tuple[int, int]:
+        self._descriptors = _open_both(folder)
         _passes.add(self)
         return self._descriptors
 

@@ -26,14 +26,14 @@ def started(work: Callable[[], object]) -> threading.Thread:
 
 
 def test_writers_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    first, second = Pass(tmp_path), Pass(tmp_path)
+    first, second = Pass(str(tmp_path)), Pass(str(tmp_path))
     first.take()
     second.take()
     assert (first.depth, second.depth) == (1, 1)
 
 
 def test_a_mover_waits_for_the_writer_that_is_inside(tmp_path: Path) -> None:
-    writer = Pass(tmp_path)
+    writer = Pass(str(tmp_path))
     writer.take()
     with pytest.raises(WritersBusyError), writers_held(tmp_path, HASTY):
         pass
@@ -46,7 +46,7 @@ def test_a_writer_waits_while_a_mover_is_inside(tmp_path: Path) -> None:
     events: list[str] = []
 
     def write() -> None:
-        writer = Pass(tmp_path)
+        writer = Pass(str(tmp_path))
         writer.take()
         events.append("written")
 
@@ -59,7 +59,7 @@ def test_a_writer_waits_while_a_mover_is_inside(tmp_path: Path) -> None:
 
 
 def test_a_mover_that_gives_up_lets_the_others_go_on(tmp_path: Path) -> None:
-    inside, comes = Pass(tmp_path), Pass(tmp_path)
+    inside, comes = Pass(str(tmp_path)), Pass(str(tmp_path))
     inside.take()
     with pytest.raises(WritersBusyError), writers_held(tmp_path, HASTY):
         pass
@@ -71,7 +71,7 @@ def test_a_mover_is_not_starved_by_writers_that_overlap(tmp_path: Path) -> None:
     stop = threading.Event()
 
     def write() -> None:
-        writer = Pass(tmp_path)
+        writer = Pass(str(tmp_path))
         while not stop.is_set():
             writer.take()
             time.sleep(0.002)
@@ -89,7 +89,7 @@ def test_a_mover_is_not_starved_by_writers_that_overlap(tmp_path: Path) -> None:
 
 
 def test_the_thread_that_holds_the_writers_passes_by_itself(tmp_path: Path) -> None:
-    own = Pass(tmp_path)
+    own = Pass(str(tmp_path))
     with writers_held(tmp_path, HASTY):
         own.take()
         own.give_back()
@@ -97,7 +97,7 @@ def test_the_thread_that_holds_the_writers_passes_by_itself(tmp_path: Path) -> N
 
 
 def test_it_is_given_back_as_often_as_it_was_taken(tmp_path: Path) -> None:
-    writer = Pass(tmp_path)
+    writer = Pass(str(tmp_path))
     writer.take()
     writer.take()
     writer.give_back()
@@ -110,7 +110,7 @@ def test_it_is_given_back_as_often_as_it_was_taken(tmp_path: Path) -> None:
 
 
 def test_a_closed_or_forgotten_pass_holds_nobody_up(tmp_path: Path) -> None:
-    closed, forgotten = Pass(tmp_path), Pass(tmp_path)
+    closed, forgotten = Pass(str(tmp_path)), Pass(str(tmp_path))
     closed.take()
     forgotten.take()
     closed.close()
@@ -124,11 +124,11 @@ def test_a_closed_or_forgotten_pass_holds_nobody_up(tmp_path: Path) -> None:
 def test_sites_have_turnstiles_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with writers_held(tmp_path / "other", HASTY):
-        Pass(tmp_path).take()
+        Pass(str(tmp_path)).take()
 
 
 def test_a_forked_child_neither_keeps_nor_loses_the_lock_of_its_parent(tmp_path: Path) -> None:
-    writer = Pass(tmp_path)
+    writer = Pass(str(tmp_path))
     writer.take()
     child = os.fork()
     if child == 0:
@@ -157,4 +157,4 @@ def test_a_killed_mover_holds_nobody_up(tmp_path: Path) -> None:
     os.read(read, 1)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    Pass(tmp_path).take()
+    Pass(str(tmp_path)).take()

@@ -1,0 +1,1 @@
+"""Django's database backends with connections that follow the site's database."""
