@@ -16,6 +16,15 @@ SQLITE_INIT_COMMAND = (
 
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
 
+#: For how long a PostgreSQL server that has vanished is waited for (libpq); what a URL says counts for more.
+POSTGRESQL_WAITS = {
+    "connect_timeout": "10",  # seconds
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",  # milliseconds
+}
+
 
 def database_settings(url: str | None, data_dir: Path) -> dict[str, Any]:
     """Django's settings of one database.
@@ -64,7 +73,7 @@ def postgresql_settings(url: str) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        "OPTIONS": {**POSTGRESQL_WAITS, **dict(parse_qsl(parts.query))},
     }
 
 
@@ -81,7 +90,8 @@ def database_url(settings: dict[str, Any], data_dir: Path) -> tuple[str, str]:
     user, host, port = (str(settings.get(key) or "") for key in ("USER", "HOST", "PORT"))
     place = f"[{host}]" if ":" in host else quote(host, safe="")
     account = f"{quote(user, safe='')}@" if user else ""
-    query = urlencode(settings.get("OPTIONS") or {}, quote_via=quote)
+    said = {key: text for key, text in settings["OPTIONS"].items() if POSTGRESQL_WAITS.get(key) != text}
+    query = urlencode(said, quote_via=quote)
     address = f"{account}{place}{f':{port}' if port else ''}"
     url = urlunsplit(("postgresql", address, f"/{quote(name, safe='')}", query, ""))
     bare, hidden = url_without_password(url)

@@ -15,11 +15,9 @@ from migrations_ops.errors import PlaceMismatchError
 from migrations_ops.place.addresses import database_url
 from migrations_ops.place.pointer import Known
 
-TABLE = "ops_place"
-
 _EXISTS = {
-    "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'ops_place'",
-    "postgresql": "SELECT count(*) FROM pg_class WHERE oid = to_regclass('ops_place')",
+    "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'ops_move_place'",
+    "postgresql": "SELECT count(*) FROM pg_class WHERE oid = to_regclass('ops_move_place')",
 }
 
 
@@ -38,7 +36,7 @@ def record_table_create(connection: BaseDatabaseWrapper) -> None:
     """Make the table; nothing happens where it is there."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TABLE IF NOT EXISTS ops_place "
+            "CREATE TABLE IF NOT EXISTS ops_move_place "
             "(id integer PRIMARY KEY CHECK (id = 1), site varchar(32) NOT NULL, epoch integer NOT NULL, "
             "live integer NOT NULL)"
         )
@@ -48,7 +46,7 @@ def record_write(connection: BaseDatabaseWrapper, record: Record) -> None:
     """Say so in the caller's transaction; the table must be there."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO ops_place (id, site, epoch, live) VALUES (1, %s, %s, %s) ON CONFLICT (id) "
+            "INSERT INTO ops_move_place (id, site, epoch, live) VALUES (1, %s, %s, %s) ON CONFLICT (id) "
             "DO UPDATE SET site = excluded.site, epoch = excluded.epoch, live = excluded.live",
             [record.site, record.epoch, int(record.live)],
         )
@@ -92,6 +90,6 @@ def _read(cursor: Any, vendor: str) -> Record | None:
     cursor.execute(_EXISTS[vendor])
     if not cursor.fetchone()[0]:
         return None
-    cursor.execute("SELECT site, epoch, live FROM ops_place")
+    cursor.execute("SELECT site, epoch, live FROM ops_move_place")
     row = cursor.fetchone()
     return Record(site=row[0], epoch=row[1], live=bool(row[2])) if row else None

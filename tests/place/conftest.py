@@ -63,7 +63,7 @@ class House:
 
 #: What a test may leave in a database that the next one uses.
 LEFT = (
-    "DROP TABLE IF EXISTS ops_place",
+    "DROP TABLE IF EXISTS ops_move_place",
     "DROP TRIGGER IF EXISTS fence ON kb_tags",
     "DROP FUNCTION IF EXISTS fence",
     "TRUNCATE kb_tags CASCADE",

@@ -379,7 +379,7 @@ def test_a_database_that_is_not_the_one_is_not_used(
     house.move(there)
     beside = house.beside[there]
     with beside.cursor() as cursor:
-        cursor.execute("DELETE FROM ops_place")
+        cursor.execute("DELETE FROM ops_move_place")
     if record:
         record_write(beside, Record(record.site or house.place(there, 1).site, record.epoch, record.live))
     place_follow()
