@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from migrations_ops.move.assess import limits_of, sqlite_rows
+from migrations_ops.move.assess_sqlite import limits_of, sqlite_rows
 from migrations_ops.move.problems import NO_REPAIR, Problem, problem_of, repaired
 from migrations_ops.move.problems_postgresql import conditions_of
 from migrations_ops.move.soundness import broken_condition

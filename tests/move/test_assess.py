@@ -8,13 +8,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migrations_ops.errors import ValueUnfitError
-from migrations_ops.move.assess import Assessment, values_assess
+from migrations_ops.move import target
+from migrations_ops.move.assess import values_assess
+from migrations_ops.move.assessment import Assessment
 from migrations_ops.move.problems import EMPTIED, Problem
 from migrations_ops.move.repairs import repair_apply
 from migrations_ops.move.tables import Table, tables_moved
@@ -287,7 +290,7 @@ def test_secrets_are_in_no_example(pair: Pair) -> None:
 
 @pytest.mark.parametrize("source", ["sqlite", "postgresql"])
 def test_rates_come_from_these_rows_on_this_target_and_leave_nothing_there(source: str, pair: Pair) -> None:
-    connection, target = pair.of(source), pair.other(source)
+    connection, other = pair.of(source), pair.other(source)
     tables = every(connection)
     rows_write(
         connection,
@@ -295,14 +298,25 @@ def test_rates_come_from_these_rows_on_this_target_and_leave_nothing_there(sourc
         [(number, f"tag {number}", dt.datetime(2024, 1, 1, tzinfo=dt.UTC)) for number in range(1, 3_000)],
     )
     for table in ("kb_search_grams", "kb_tags"):
-        execute(target, f"DROP TABLE {table} CASCADE" if target.vendor == "postgresql" else f"DROP TABLE {table}")
-    before = sorted(target.introspection.table_names())
+        execute(other, f"DROP TABLE {table} CASCADE" if other.vendor == "postgresql" else f"DROP TABLE {table}")
+    before = sorted(other.introspection.table_names())
     beats: list[int] = []
-    assessment = values_assess(connection, tables, target, heartbeat=lambda: beats.append(1))
+    assessment = values_assess(connection, tables, other, heartbeat=lambda: beats.append(1))
     assert assessment.rates is not None
     assert assessment.rates.by_table["kb_tags"][0] == 2_999
     assert assessment.rows_per_second > 1_000
     assert 0 < assessment.copy_seconds < 60
     assert len(beats) > len(tables)
-    assert sorted(target.introspection.table_names()) == before
-    assert not target.in_atomic_block
+    assert sorted(other.introspection.table_names()) == before
+    assert not other.in_atomic_block
+
+
+def test_every_problem_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    assert [problem.code for problem in Problem if f"`{problem.code}`" not in text] == []
+
+
+def test_every_check_of_a_target_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    codes = {code for code, *_ in [*target._POSTGRESQL, *target._SQLITE]} | {"target_reachable"}
+    assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
