@@ -3,7 +3,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 
 help:            ## Show what there is to make.
-	@grep -E '^[a-z]+:.*##' Makefile
+	@grep -E '^[a-z-]+:.*##' Makefile
 
 run: .venv/site  ## Start the site: web and worker, on http://127.0.0.1:8000 (KB_BIND changes that).
 	@.venv/bin/python -m kbsite.serve
@@ -20,10 +20,13 @@ format: .venv/test ## Rewrite code in the project's style.
 bench: .venv/test ## Print benchmark figures and their ratios.
 	@.ci/bench
 
+demo-postgres: .venv/test ## Start a PostgreSQL to move the database to, until Ctrl-C.
+	@.ci/test-programs; .venv/bin/python -m tests.demo_postgres
+
 .venv/site: requirements.txt
 	@.ci/venv $(PYTHON) requirements.txt && touch $@
 
 .venv/test: requirements.txt requirements-dev.txt
 	@.ci/venv $(PYTHON) requirements-dev.txt && touch .venv/site $@
 
-.PHONY: help run test lint format bench
+.PHONY: help run test lint format bench demo-postgres

@@ -140,6 +140,8 @@ DATABASE_PASSWORDS = {
     for name in ("KB_DATABASE_URL", "KB_TARGET_DATABASE_URL")
     if name in os.environ
 }
+#: Where a move of the database goes when nobody types another address.
+TARGET_DATABASE_URL = os.environ.get("KB_TARGET_DATABASE_URL", "")
 DATABASES = {
     "default": default_settings(
         os.environ.get("KB_DATABASE_URL"), DATA_DIR, secret_key=SECRET_KEY, passwords=DATABASE_PASSWORDS
@@ -370,6 +372,7 @@ API_VISITOR_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_VISITOR_REQUESTS_PE
 
 # The engine -----------------------------------------------------------------------------------
 OPS_CHECKPOINT_DIR = DATA_DIR / "checkpoints"
+OPS_MOVE_DIR = DATA_DIR / "moves"
 OPS_REHEARSAL_DIR = DATA_DIR / "rehearsals"
 #: How many full checkpoints are kept when retention clears old ones; protected ones always stay.
 OPS_CHECKPOINTS_KEPT = int(os.environ.get("KB_CHECKPOINTS_KEPT", "10"))

@@ -317,3 +317,35 @@ class CutoverBehindError(OpsError):
     Writers go on as before."""
 
     code = "cutover_behind"
+
+
+class MoveTargetError(OpsError):
+    """The database cannot move to {target}: {reason}"""
+
+    code = "move_target"
+
+
+class MoveStateError(OpsError):
+    """The move of run {run} is {state}; {action} is possible only when {allowed}."""
+
+    code = "move_state"
+
+
+class MoveOpenError(OpsError):
+    """The database move of run {run} is under way or its way back is open; tables must stay as they are until
+    it is over. Close the way back with `manage.py mvp move close-return {run}`, or roll the run back."""
+
+    code = "move_open"
+
+
+class LedgerMissingError(OpsError):
+    """Run {run} has no ledger of a verification on this machine."""
+
+    code = "ledger_missing"
+
+
+class SmokeError(OpsError):
+    """The new database did not pass: {reason} The site has gone back to the old one, with everything that was
+    written in between."""
+
+    code = "move_smoke"

@@ -45,6 +45,8 @@ def _estimate(step: Step, probe: float) -> StepEstimate:
             return StepEstimate(
                 step=step.name, units=units, seconds=_scaled(units, rows, seconds, probe), source=source
             )
+    if units is not None and (own := step.rate()):
+        return StepEstimate(step=step.name, units=units, seconds=units / own[0], source=own[1])
     if units is None:
         return StepEstimate(step=step.name, units=None, seconds=None, source="not measured: rehearse")
     source = "write probe of this database; rehearse to measure"

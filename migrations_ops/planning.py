@@ -20,7 +20,7 @@ from migrations_ops.errors import (
 )
 from migrations_ops.estimates import StepEstimate, estimate_steps
 from migrations_ops.gate import site_level
-from migrations_ops.models import Finding, FindingStatus, Plan, PlanKind, Run
+from migrations_ops.models import Finding, FindingStatus, Move, Plan, PlanKind, Run
 from migrations_ops.phase import Phase, phase_at
 from migrations_ops.prechecks import precheck_run
 from migrations_ops.rehearsal import rehearsal_steps
@@ -30,6 +30,8 @@ from migrations_ops.steps.assess import AssessStep
 from migrations_ops.steps.base import Step
 from migrations_ops.steps.checkpoint import CheckpointStep
 from migrations_ops.steps.level import LevelStep
+from migrations_ops.steps.move import move_steps
+from migrations_ops.steps.move.rehearse import RehearseMoveStep
 from migrations_ops.steps.plugin import PluginStep
 from migrations_ops.steps.restore import RestoreStep
 from migrations_ops.steps.rows import ParkedRowsStep
@@ -42,6 +44,11 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
         return upgrade_steps(plan.from_level, plan.to_level)
     if plan.kind == PlanKind.RESTORE:
         return restore_steps(plan.options["checkpoint"])
+    if plan.kind == PlanKind.MOVE:
+        return (_assess_step("move/assess"), *move_steps(plan.move))
+    if "target" in plan.options:
+        trial = RehearseMoveStep(name="rehearsal/move", title="Copy into a scratch place of the target, compare, drop")
+        return (_assess_step("rehearsal/assess"), trial)
     return (_assess_step("rehearsal/assess"), *rehearsal_steps())
 
 
@@ -112,7 +119,7 @@ def plan_create(*, to_level: int, actor: str, reason: str = "", inline: bool = F
     if to_level < level:
         raise DownwardPlanError(from_level=level, to_level=to_level)
     plan = Plan(kind=PlanKind.UPGRADE, from_level=level, to_level=to_level, options={"inline": inline})
-    return _plan_save(plan, actor, reason)
+    return plan_save(plan, actor, reason)
 
 
 def restore_plan_create(*, checkpoint_id: str, actor: str, reason: str = "", inline: bool = False) -> Plan:
@@ -121,18 +128,21 @@ def restore_plan_create(*, checkpoint_id: str, actor: str, reason: str = "", inl
     checkpoint_fit(checkpoint)
     options = {"checkpoint": str(checkpoint.pk), "inline": inline}
     plan = Plan(kind=PlanKind.RESTORE, from_level=site_level(), to_level=checkpoint.level, options=options)
-    return _plan_save(plan, actor, reason)
+    return plan_save(plan, actor, reason)
 
 
 def rehearsal_plan_create(*, plan: Plan, actor: str, reason: str = "", inline: bool = False) -> Plan:
-    """Plan the rehearsal of an upgrade. Raises PlanOutdatedError."""
+    """Plan the rehearsal of an upgrade or of a move of the database. Raises PlanOutdatedError."""
     plan_current(plan)
-    options = {"plan": plan.pk, "inline": inline}
+    options: dict[str, Any] = {"plan": plan.pk, "inline": inline}
+    if plan.kind == PlanKind.MOVE:
+        options["target"] = plan.options["target"]
     rehearsal = Plan(kind=PlanKind.REHEARSAL, from_level=plan.from_level, to_level=plan.to_level, options=options)
-    return _plan_save(rehearsal, actor, reason)
+    return plan_save(rehearsal, actor, reason)
 
 
-def _plan_save(plan: Plan, actor: str, reason: str) -> Plan:
+def plan_save(plan: Plan, actor: str, reason: str, move: Move | None = None) -> Plan:
+    """Freeze a plan, check and assess it, and keep it; with the move of a plan that moves the database."""
     plan.created_by = actor
     steps = steps_of(plan)
     plan.document = plan_document(plan, steps)
@@ -140,6 +150,9 @@ def _plan_save(plan: Plan, actor: str, reason: str) -> Plan:
     findings = _assess(plan, steps)
     with transaction.atomic():
         plan.save(force_insert=True)
+        if move is not None:
+            move.plan = plan
+            move.save(force_insert=True)
         Finding.objects.bulk_create(findings)
         audit.record(plan=plan, action="plan", actor=actor, reason=reason, message=f"Planned {plan}")
     return plan
@@ -228,6 +241,8 @@ def requirements(plan: Plan) -> list[str]:
     lines = [f"The site is at MVP{plan.from_level} and no other run holds it."]
     if not plan.options.get("inline"):
         lines.append("A worker is running.")
+    if plan.kind == PlanKind.MOVE:
+        lines.append(f"{plan.options['target']} answers, may be written, and is empty or holds a part of this move.")
     return [
         *lines,
         "The disk has room for a checkpoint.",

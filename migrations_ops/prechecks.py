@@ -14,7 +14,7 @@ from django.db.models import Exists, Max, OuterRef, QuerySet
 from migrations_ops import queue
 from migrations_ops.checkpoints import checkpoints_space_needed, database_size, disk_free
 from migrations_ops.gate import site_level
-from migrations_ops.models import Finding, FindingStatus, Plan, PlanKind, Run, RunState, StepRecord, StepState
+from migrations_ops.models import Finding, FindingStatus, Move, Plan, PlanKind, Run, RunState, StepRecord, StepState
 from migrations_ops.phase import phases_open
 from migrations_ops.schema import migrations_applied, migrations_known
 from migrations_ops.snapshot import connection_beside
@@ -44,7 +44,7 @@ def precheck_run(plan: Plan, steps: tuple[Step, ...], run: Run | None = None) ->
         ("level", lambda: [level_as_planned(plan, run)]),
         ("migrations", lambda: [migrations_current()]),
         ("disk_space", lambda: [disk_space(), data_folder_writable()]),
-        ("active_runs", lambda: [active_runs(run), unfinished_runs(plan, run)]),
+        ("active_runs", lambda: [active_runs(run), unfinished_runs(plan, run), moves_over(plan, run)]),
         ("active_transactions", lambda: [active_transactions()]),
         ("worker_alive", lambda: [worker_alive(plan, run)]),
         ("step_order", lambda: [step_order(steps)]),
@@ -167,6 +167,20 @@ def unfinished_runs(plan: Plan, run: Run | None) -> Finding:
     if plan.kind == PlanKind.RESTORE:
         return finding("unfinished_runs", title, WARN, evidence, "The restore replaces what that run has left.")
     return finding("unfinished_runs", title, FAIL, evidence, "Retry that run or roll it back.")
+
+
+def moves_over(plan: Plan, run: Run | None) -> Finding:
+    """No move of the database watches the tables: they must stay as they are until its way back is closed."""
+    title = "No open database move"
+    other = (
+        Move.objects.filter(is_open=True).exclude(run=run).first() if run else Move.objects.filter(is_open=True).first()
+    )
+    if other is None:
+        return finding("open_move", title, PASS, "No database move is under way, and no way back is open.")
+    evidence = f"Run {other.run_id} moves the database ({other.get_state_display().lower()})."
+    if plan.kind == PlanKind.REHEARSAL:
+        return finding("open_move", title, WARN, evidence, "A rehearsal leaves the tables alone; its plan has to wait.")
+    return finding("open_move", title, FAIL, evidence, "Finish it and close its way back, or roll it back.")
 
 
 def runs_unfinished() -> QuerySet[Run]:

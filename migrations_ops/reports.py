@@ -10,7 +10,18 @@ from django.utils import timezone
 from migrations_ops import queue
 from migrations_ops.checkpoints import database_size, disk_free
 from migrations_ops.gate import site_level
-from migrations_ops.models import Checkpoint, Direction, Finding, Plan, Run, RunState, StepRecord, StepState
+from migrations_ops.models import (
+    Checkpoint,
+    Direction,
+    Finding,
+    Move,
+    Plan,
+    PlanKind,
+    Run,
+    RunState,
+    StepRecord,
+    StepState,
+)
 from migrations_ops.phase import phases
 from migrations_ops.runs import actions_legal, steps_skippable
 
@@ -61,6 +72,7 @@ def plan_report(plan: Plan) -> dict[str, Any]:
         **plan.document,
         **plan.assessment,
         "findings": [finding_report(finding) for finding in plan.findings.filter(run__isnull=True)],
+        **({"move": move_report(plan.move)} if plan.kind == PlanKind.MOVE else {}),
     }
 
 
@@ -99,6 +111,35 @@ def run_report(run: Run) -> dict[str, Any]:
         "steps": steps,
         "actions": actions_legal(run),
         "skippable": steps_skippable(run),
+        **({"move": move_report(run.plan.move)} if run.plan.kind == PlanKind.MOVE else {}),
+    }
+
+
+def move_report(move: Move) -> dict[str, Any]:
+    """Where a move of the database is, without any secret."""
+    figures = move.figures
+    return {
+        "run": move.run_id,
+        "source": move.source_url,
+        "target": move.target_url,
+        "state": move.state,
+        "since": _iso(move.state_since),
+        "cut_over": move.go_mode,
+        "cut_over_at": _iso(move.go_at),
+        "go_asked_by": move.go_asked_by,
+        "go_asked_at": _iso(move.go_asked_at),
+        "rows_per_second_limit": move.rows_per_second,
+        "quiet_hours": [move.quiet_from, move.quiet_until],
+        "workers": move.workers,
+        "held_back": move.held_back,
+        "rows_done": figures.get("rows", 0),
+        "rows_total": figures.get("rows_total"),
+        "bytes_done": figures.get("bytes", 0),
+        "writers_held_ms": figures.get("held_ms"),
+        "assessment": move.assessment,
+        "ledger": move.ledger,
+        "lag_changes": move.lag_changes,
+        "lag_at": _iso(move.lag_at),
     }
 
 

@@ -128,7 +128,7 @@ def checkpoint_risk() -> Risk:
 def rehearsal_risk(plan: Plan) -> Risk:
     """A plan that never ran on a copy runs for the first time on the real data."""
     last = Run.objects.filter(plan__kind=PlanKind.REHEARSAL, plan__options__plan=plan.pk).order_by("-pk").first()
-    if plan.kind != PlanKind.UPGRADE or (last and last.state == RunState.SUCCEEDED):
+    if plan.kind not in {PlanKind.UPGRADE, PlanKind.MOVE} or (last and last.state == RunState.SUCCEEDED):
         level, fact = RiskLevel.NONE, f"Rehearsal {last.pk} went up and back." if last else "Nothing to rehearse."
     elif last and last.state in {RunState.FAILED, RunState.CANCELLED}:
         level, fact = RiskLevel.HIGH, f"Rehearsal {last.pk} did not succeed."

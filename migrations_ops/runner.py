@@ -25,6 +25,8 @@ from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext
 SLICE_SECONDS = 20
 #: Starts of a step without a committed batch between them; more mean that it kills its worker.
 ATTEMPTS_MAX = 5
+#: Room for what a run waits for.
+WAITING_CHARS = 300
 #: Pause before a command tries again what a lock or a lost connection has stopped, in seconds.
 RETRY_SECONDS = 0.5
 
@@ -45,6 +47,7 @@ class Outcome(Enum):
     STOPPED = "the run waits for a person, or is over"
     SLICE_OVER = "time is up; there is more to do"
     TRY_AGAIN = "the database did not let it go on"
+    WAITING = "it waits for something and looks again within a minute"
 
 
 def run_slice(run_id: int) -> str:
@@ -53,11 +56,26 @@ def run_slice(run_id: int) -> str:
     if lease is None:
         return "not to be moved, or another worker moves it"
     outcome = execute(lease, until=time.monotonic() + SLICE_SECONDS)
-    if outcome is not Outcome.STOPPED:
+    if outcome is Outcome.WAITING:
+        _wait(lease)
+    elif outcome is not Outcome.STOPPED:
         with transaction.atomic():
             lease_release(lease)
             queue.kick(run_id)
     return outcome.value
+
+
+def _wait(lease: Lease) -> None:
+    """Give the run back until the watchdog, or whoever brings what it waits for, queues it again.
+
+    What came while the lease was held could not be taken up; so it looks once more afterwards.
+    """
+    with transaction.atomic():
+        lease_release(lease)
+    run = Run.objects.select_related("plan").get(pk=lease.run_id)
+    record = next_record(run)
+    if record is not None and _step_named(run, record).wakes(run):
+        queue.kick(run.pk)
 
 
 def run_inline(run_id: int) -> Run:
@@ -68,7 +86,7 @@ def run_inline(run_id: int) -> Run:
         except KeyboardInterrupt:
             lease_release(lease, state=RunState.PAUSED, state_since=timezone.now(), intent=Intent.NONE)
             raise
-        if outcome is Outcome.TRY_AGAIN:
+        if outcome in {Outcome.TRY_AGAIN, Outcome.WAITING}:
             lease_release(lease)
             time.sleep(RETRY_SECONDS)
     return Run.objects.get(pk=run_id)
@@ -170,6 +188,7 @@ def _begin(lease: Lease, run: Run, record: StepRecord, step: Step) -> None:
         reason = f"{record.title} was started {record.attempts} times and never finished a batch. {record.error}"
         raise StepFailedError(reason=reason)
     forward = run.direction == Direction.FORWARD
+    goes_on = record.state in {StepState.RUNNING, StepState.REVERTING}
     record.state = StepState.RUNNING if forward else StepState.REVERTING
     record.started_at = record.started_at or timezone.now()
     record.attempts += 1
@@ -178,7 +197,7 @@ def _begin(lease: Lease, run: Run, record: StepRecord, step: Step) -> None:
     with transaction.atomic(durable=True):
         lease_extend(lease)
         record.save(update_fields=["state", "started_at", "attempts", "rows_total"])
-        if record.attempts == 1:
+        if record.attempts == 1 and not goes_on:
             audit.note(run, f"{'Started' if forward else 'Reverting'}: {record.title}", step=record.name)
 
 
@@ -190,11 +209,14 @@ def _batches(lease: Lease, run: Run, record: StepRecord, step: Step, until: floa
     )
     cursor: Cursor = record.cursor if forward else record.revert_cursor
     generator = step.apply(ctx, cursor) if forward else step.revert(ctx, cursor)
+    until = max(until, time.monotonic() + step.slice_seconds)
     try:
         while batch := _batch(lease, ctx, generator, step.commit_for(run.direction, cursor)):
             cursor = batch.cursor
             if _intent(run) != Intent.NONE:
                 return None  # the loop obeys before it goes on with this step
+            if batch.waiting_for:
+                return Outcome.WAITING
             if time.monotonic() >= until:
                 return Outcome.SLICE_OVER
     finally:
@@ -213,7 +235,7 @@ def _batch(lease: Lease, ctx: StepContext, generator: Iterator[Batch], commit: C
     if commit is Commit.OUTSIDE:
         batch = next(generator, None)
         with transaction.atomic(durable=True):
-            lease_extend(lease)
+            lease_extend(lease, waiting_for=batch.waiting_for[:WAITING_CHARS] if batch else "")
             _journal(ctx, batch, time.monotonic() - began)
         return batch
     with _batch_transaction(commit):

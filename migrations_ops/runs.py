@@ -30,6 +30,7 @@ from migrations_ops.models import (
     StepRecord,
     StepState,
 )
+from migrations_ops.moves import move_begin, move_open
 from migrations_ops.planning import plan_current, rehearsal_plan_create, steps_of
 from migrations_ops.prechecks import precheck_run, runs_unfinished
 from migrations_ops.runner import intent_obey
@@ -46,6 +47,8 @@ def confirmation_expected(plan: Plan) -> str:
     """What a person types before a plan runs; empty where nothing can be lost."""
     if plan.kind == PlanKind.UPGRADE:
         return f"MVP{plan.to_level}"
+    if plan.kind == PlanKind.MOVE:
+        return f"MOVE {plan.pk}"
     return f"RESTORE {plan.options['checkpoint'][:8]}" if plan.kind == PlanKind.RESTORE else ""
 
 
@@ -75,6 +78,8 @@ def run_enqueue(*, plan: Plan, actor: str, confirmation: str, reason: str = "") 
                 )
                 for position, step in enumerate(steps)
             )
+            if plan.kind == PlanKind.MOVE:
+                move_begin(plan.move, run)
             audit.record(run=run, action="start", actor=actor, reason=reason, message=f"Started {plan}")
             _kick(run)
     except IntegrityError as error:
@@ -289,11 +294,24 @@ def _refuse_stale(run: Run, action: str) -> None:
     """A run that has let the site go is taken up again only while nothing has changed the site since."""
     if run.state not in {RunState.SUCCEEDED, RunState.CANCELLED}:
         return
-    newer = Run.objects.filter(pk__gt=run.pk).exclude(plan__kind=PlanKind.REHEARSAL)
+    # A move of the database changes no row; one that is open is looked at below.
+    newer = Run.objects.filter(pk__gt=run.pk).exclude(plan__kind__in=[PlanKind.REHEARSAL, PlanKind.MOVE])
     changed = newer.filter(state=RunState.SUCCEEDED).exists() or newer.filter(pk__in=runs_unfinished()).exists()
+    _refuse_moved(run, action)
     if changed or not _level_fits(run):
         allowed = "the newest run that changed the site, and the site is at the level it led to"
         raise RunStateError(run=run.pk, state=run.get_state_display().lower(), action=action, allowed=allowed)
+
+
+def _refuse_moved(run: Run, action: str) -> None:
+    """A finished move goes back only while its way back is open; nothing else goes back meanwhile."""
+    state = run.get_state_display().lower()
+    held = move_open()
+    if held is not None and held.run_id != run.pk:
+        allowed = f"the database move of run {held.run_id} is over and its way back is closed"
+        raise RunStateError(run=run.pk, state=state, action=action, allowed=allowed)
+    if run.plan.kind == PlanKind.MOVE and run.state == RunState.SUCCEEDED and held is None:
+        raise RunStateError(run=run.pk, state=state, action=action, allowed="its way back is open")
 
 
 def _level_fits(run: Run) -> bool:

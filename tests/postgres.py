@@ -79,6 +79,10 @@ class PostgresServer:
         self._execute(statement)
         return self.url(name)
 
+    def create_database_named(self, name: str) -> None:
+        """Make an empty database of this name."""
+        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
     def drop_database(self, url: str) -> None:
         """Drop a database and throw out whoever is still connected."""
         name = sql.Identifier(database_name(url))

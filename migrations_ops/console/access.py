@@ -20,8 +20,15 @@ from migrations_ops.errors import DatabaseGoneError, DatabaseMovedError, OpsErro
 
 Page = Callable[..., HttpResponseBase]
 
-NOT_FOUND = {"run_not_found", "plan_not_found", "checkpoint_not_found", "checkpoint_missing", "action_unknown"}
-BAD_INPUT = {"confirmation_mismatch", "reason_missing", "level_unknown", "input_invalid"}
+NOT_FOUND = {
+    "run_not_found",
+    "plan_not_found",
+    "checkpoint_not_found",
+    "checkpoint_missing",
+    "action_unknown",
+    "ledger_missing",
+}
+BAD_INPUT = {"confirmation_mismatch", "reason_missing", "level_unknown", "input_invalid", "move_target"}
 UNAVAILABLE = {"database_gone"}
 
 

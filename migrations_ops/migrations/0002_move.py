@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
             name="Move",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("site", models.CharField(max_length=32)),
                 ("source_url", models.CharField(blank=True, max_length=1000, verbose_name="from")),
                 ("source_secret", models.TextField(blank=True)),
                 ("target_url", models.CharField(max_length=1000, verbose_name="to")),
@@ -51,7 +52,7 @@ class Migration(migrations.Migration):
                 ),
                 ("state_since", models.DateTimeField(default=django.utils.timezone.now)),
                 ("is_open", models.BooleanField(default=None, null=True, unique=True)),
-                ("epoch", models.PositiveIntegerField(null=True)),
+                ("epoch", models.PositiveIntegerField()),
                 (
                     "go_mode",
                     models.CharField(
@@ -77,7 +78,6 @@ class Migration(migrations.Migration):
                 ("figures", models.JSONField(default=dict)),
                 ("ledger", models.JSONField(default=dict)),
                 ("lag_changes", models.PositiveBigIntegerField(null=True)),
-                ("lag_seconds", models.FloatField(null=True)),
                 ("lag_at", models.DateTimeField(null=True)),
                 (
                     "plan",

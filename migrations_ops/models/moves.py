@@ -42,6 +42,8 @@ class Move(models.Model):
     plan = models.OneToOneField(Plan, models.CASCADE, related_name="move")
     #: The newest run of the plan.
     run = models.OneToOneField(Run, models.SET_NULL, null=True, related_name="move")
+    #: Identifies the site in its databases and in the pointer.
+    site = models.CharField(max_length=32)
     source_url = models.CharField(_("from"), max_length=1000, blank=True)
     source_secret = models.TextField(blank=True)
     target_url = models.CharField(_("to"), max_length=1000)
@@ -51,7 +53,7 @@ class Move(models.Model):
     #: True from the first trigger on either database until both are without, else NULL; unique, so two never are.
     is_open = models.BooleanField(null=True, default=None, unique=True)
     #: Epoch of the site before the cut-over; the target's is one more.
-    epoch = models.PositiveIntegerField(null=True)
+    epoch = models.PositiveIntegerField()
     go_mode = models.CharField(_("cut-over"), max_length=8, choices=GoMode, default=GoMode.MANUAL)
     go_at = models.DateTimeField(_("cut-over at"), null=True, blank=True)
     go_asked_by = models.CharField(max_length=150, blank=True)
@@ -68,7 +70,6 @@ class Move(models.Model):
     #: Summary of the verification; the whole ledger is a file.
     ledger = models.JSONField(default=dict)
     lag_changes = models.PositiveBigIntegerField(null=True)
-    lag_seconds = models.FloatField(null=True)
     lag_at = models.DateTimeField(null=True)
 
     class Meta:

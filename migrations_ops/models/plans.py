@@ -63,6 +63,8 @@ class Plan(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.kind == PlanKind.MOVE:
+            return f"{self.pk}: {self.get_kind_display()} to {self.options.get('target')}"
         return f"{self.pk}: {self.get_kind_display()} MVP{self.from_level} to MVP{self.to_level}"
 
 

@@ -6,11 +6,10 @@ transaction of the target with the position. So it may be killed anywhere, and d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from django.db import DatabaseError, IntegrityError
+from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migrations_ops.errors import CaptureLostError, DrainConflictError
@@ -26,6 +25,7 @@ from migrations_ops.move.log import (
     changes_visible,
     log_trim,
 )
+from migrations_ops.move.moments import in_transaction, moment_of
 from migrations_ops.move.position import position_lock, position_make, position_save
 from migrations_ops.move.tables import Table
 from migrations_ops.move.values import Key, Row, key_parse, rows_delete, rows_fetch, rows_write
@@ -123,21 +123,6 @@ def batch_drain(
     return Drained(changes=len(read.changes), last=read.last, left=left)
 
 
-@contextmanager
-def moment_of(source: BaseDatabaseWrapper) -> Iterator[None]:
-    """Every read inside sees one moment: the caller's transaction, or one that only reads."""
-    if source.in_atomic_block:
-        yield
-        return
-    with source.cursor() as cursor:
-        cursor.execute("BEGIN" if source.vendor == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
-            yield
-        finally:
-            with suppress(DatabaseError):  # the first error is the one to know
-                cursor.execute("ROLLBACK")
-
-
 def keys_changed(tables: Sequence[Table], changes: Sequence[Change]) -> Keys:
     """The keys that lines of the log name, by table."""
     by_name = {table.name: table for table in tables}
@@ -165,5 +150,5 @@ def rows_replace(connection: BaseDatabaseWrapper, tables: Sequence[Table], keys:
 
 def _trim(source: BaseDatabaseWrapper, upto: Position) -> None:
     """Take applied lines out of the log now and then, unless the source is somebody's snapshot."""
-    if not source.in_atomic_block and upto.seq - capture_state(source).trimmed.seq >= TRIM_LINES:
+    if not in_transaction(source) and upto.seq - capture_state(source).trimmed.seq >= TRIM_LINES:
         log_trim(source, upto)

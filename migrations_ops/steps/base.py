@@ -49,6 +49,9 @@ class Batch:
 
     cursor: Cursor = None
     rows: int = 0
+    #: What the run waits for from here on; the worker is given back and comes again within a minute,
+    #: or at once when `Step.wakes` says so.
+    waiting_for: str = ""
 
 
 @dataclass
@@ -112,6 +115,8 @@ class Step:
     requires: tuple[str, ...] = ()
     reversible: ClassVar[bool] = True
     commit: ClassVar[Commit] = Commit.ROWS
+    #: How long the step keeps its worker where that is longer than a slice: for work that costs much to begin again.
+    slice_seconds: ClassVar[float] = 0.0
 
     def commit_for(self, direction: str, cursor: Cursor) -> Commit:
         """The transaction of the batch that comes after `cursor`."""
@@ -121,8 +126,16 @@ class Step:
         """Read-only findings of this step; at plan time and again right before the run."""
         return ()
 
+    def wakes(self, run: Run) -> bool:
+        """Whether what the step waits for has come, so that it need not wait for the next look."""
+        return False
+
     def estimate(self) -> int | None:
         """Work units (rows, mostly) that `apply` will do; None where nothing can be counted."""
+        return None
+
+    def rate(self) -> tuple[float, str] | None:
+        """Work units a second and where that was measured; None for a step that knows none of its own."""
         return None
 
     def rollback_operation(self) -> RollbackOperation | None:

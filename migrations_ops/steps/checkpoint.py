@@ -9,8 +9,15 @@ from uuid import UUID, uuid4
 
 from migrations_ops.checkpoints import checkpoint_create, checkpoint_verify, tables_open
 from migrations_ops.gate import site_level
-from migrations_ops.models import Checkpoint, CheckpointState
+from migrations_ops.models import Checkpoint, CheckpointState, PlanKind, Run
 from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext, StepKind
+
+
+def label_of(run: Run) -> str:
+    """What the checkpoint of a run is called."""
+    if run.plan.kind == PlanKind.MOVE:
+        return f"Before run {run.pk} (move of the database)"
+    return f"Before run {run.pk} (MVP{run.plan.from_level} to MVP{run.plan.to_level})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,7 @@ class CheckpointStep(Step):
         if cursor.get("verified"):
             return
         checkpoint = checkpoint_create(
-            label=f"Before run {ctx.run.pk} (MVP{ctx.run.plan.from_level} to MVP{ctx.run.plan.to_level})",
+            label=label_of(ctx.run),
             actor=ctx.run.started_by,
             checkpoint_id=UUID(cursor["checkpoint"]),
             run=ctx.run,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from migrations_ops.models import Move, Plan, PlanKind
 from migrations_ops.phase import phases
 from migrations_ops.planning import plan_create, steps_of
 from migrations_ops.prechecks import precheck_run
@@ -77,3 +78,8 @@ def test_every_step_check_and_risk_of_a_plan_is_documented() -> None:
         names |= {finding.code for check in phase.checks for finding in check()}
         missing |= {name for name in names if f"`{name}`" not in OPERATIONS}
     assert missing == set()
+
+
+def test_every_step_of_a_move_of_the_database_is_documented() -> None:
+    move = Move(plan=Plan(kind=PlanKind.MOVE, options={"target": "sqlite:x"}), epoch=0, target_url="sqlite:x")
+    assert [step.name for step in steps_of(move.plan) if f"`{step.name}`" not in OPERATIONS] == []

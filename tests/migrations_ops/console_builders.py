@@ -12,6 +12,8 @@ from migrations_ops.models import (
     Checkpoint,
     EventLevel,
     Finding,
+    Move,
+    MoveState,
     Plan,
     PlanKind,
     Run,
@@ -20,7 +22,16 @@ from migrations_ops.models import (
     StepRecord,
     StepState,
 )
-from migrations_ops.planning import plan_create
+from migrations_ops.planning import (
+    assessment_document,
+    plan_create,
+    plan_document,
+    plan_fingerprint,
+    steps_of,
+)
+
+#: An address at which no server is.
+TARGET_URL = "postgresql://kb@127.0.0.1:9/kb"
 
 
 def a_staff_member(*permissions: str, name: str = "ada", is_staff: bool = True) -> User:
@@ -125,3 +136,18 @@ def a_failed_finding(plan: Plan) -> Finding:
         evidence="1 MB free, 65 MB needed.",
         remedy="Free some space.",
     )
+
+
+def a_move(*, state: str = MoveState.COPYING, run_state: str = RunState.RUNNING, **values: Any) -> Move:
+    """A move of the database to another server, with its plan and its run; nothing listens there."""
+    plan = Plan(kind=PlanKind.MOVE, from_level=1, to_level=1, options={"inline": True, "target": TARGET_URL})
+    given = {"site": "5" * 32, "epoch": 0, "source_url": "sqlite:kb.sqlite3", "target_url": TARGET_URL}
+    move = Move(plan=plan, state=state, **{**given, **values})
+    steps = steps_of(plan)
+    plan.document, plan.fingerprint = plan_document(plan, steps), plan_fingerprint(plan, steps)
+    plan.assessment, plan.assessed_at, plan.created_by = assessment_document([], [], []), timezone.now(), "ada"
+    plan.save()
+    move.plan = plan
+    move.run = a_run(plan, state=run_state)
+    move.save()
+    return move

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from migrations_ops.console.access import permitted
 from migrations_ops.console.present.badges import kind_label, overall_risk_badge, risk_badge
 from migrations_ops.console.present.journal import finding_context, line_context
+from migrations_ops.console.present.moves import assessment_context
 from migrations_ops.console.present.quantities import age_text, count_text, duration_text
 from migrations_ops.console.present.runs import run_row
 from migrations_ops.errors import OpsError
@@ -25,6 +26,7 @@ START_PERMISSIONS = {
     PlanKind.UPGRADE: ("start_run",),
     PlanKind.RESTORE: ("start_run", "restore_checkpoint"),
     PlanKind.REHEARSAL: ("rehearse_plan",),
+    PlanKind.MOVE: ("start_run", "move_database"),
 }
 
 
@@ -37,6 +39,9 @@ def plan_title(plan: Plan) -> str:
     """What a plan does, in a few words."""
     if plan.kind == PlanKind.RESTORE:
         return _("Restore of a checkpoint, to MVP%(to)d") % {"to": plan.to_level}
+    if plan.kind == PlanKind.MOVE or plan.options.get("target"):
+        words_move = {"kind": plan.get_kind_display(), "target": plan.options.get("target", "")}
+        return _("%(kind)s to %(target)s") % words_move
     words = {"from": plan.from_level, "to": plan.to_level}
     text = (
         _("Rehearsal of MVP%(from)d to MVP%(to)d") if plan.kind == PlanKind.REHEARSAL else _("MVP%(from)d to MVP%(to)d")
@@ -81,6 +86,8 @@ def plan_context(plan: Plan) -> dict[str, Any]:
         "replan_level": replan_level(plan),
         "blockers": blockers(plan, [found.title for found in failed]),
         "is_upgrade": plan.kind == PlanKind.UPGRADE,
+        "can_be_rehearsed": plan.kind in {PlanKind.UPGRADE, PlanKind.MOVE},
+        "values": assessment_context(plan.move) if plan.kind == PlanKind.MOVE else None,
         "is_rehearsal": plan.kind == PlanKind.REHEARSAL,
     }
 

@@ -16,6 +16,7 @@ def rehearsal_context(run: Run) -> dict[str, Any]:
     measured = facts.get("measured") or {}
     longest = max((line["seconds"] for line in measured.values()), default=0) or 1
     return {
+        "is_move": "target" in run.plan.options,
         "rehearsed_plan": run.plan.options.get("plan"),
         "manifest_equal": facts.get("manifest_equal"),
         "measured_total": duration_text(sum(line["seconds"] for line in measured.values())) if measured else "",

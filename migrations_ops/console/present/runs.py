@@ -68,6 +68,8 @@ def what_text(run: Run) -> str:
     """What a run does, in one line."""
     plan = run.plan
     levels = {"kind": plan.get_kind_display(), "from": plan.from_level, "to": plan.to_level}
+    if plan.kind == PlanKind.MOVE:
+        return _("%(kind)s to %(target)s") % {**levels, "target": plan.options.get("target", "")}
     if plan.kind == PlanKind.RESTORE:
         return _("%(kind)s, to MVP%(to)d") % levels
     return _("%(kind)s, MVP%(from)d to MVP%(to)d") % levels

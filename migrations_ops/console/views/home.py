@@ -11,6 +11,7 @@ from migrations_ops import queue
 from migrations_ops.console.access import console_page, permitted
 from migrations_ops.console.present.checkpoints import checkpoint_row
 from migrations_ops.console.present.home import ladder, tiles
+from migrations_ops.console.present.moves import database_context
 from migrations_ops.console.present.quantities import age_text, duration_text
 from migrations_ops.console.present.runs import MOVING, run_context, run_row
 from migrations_ops.gate import site_level
@@ -42,6 +43,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "runs": [run_row(run) for run in latest],
         "rollback_run": _rollback_run(request) if not active else None,
         "checkpoints": [checkpoint_row(checkpoint) for checkpoint in checkpoints],
+        "database": database_context(),
+        "may_move": permitted(request.user, "move_database"),
         "may_plan": permitted(request.user, "create_plan"),
         "may_checkpoint": permitted(request.user, "create_checkpoint"),
     }

@@ -147,6 +147,13 @@ def _start_consequences(plan: Plan) -> list[str]:
             _("A checkpoint of the site as it is now is made first, so the restore can be rolled back."),
             _("Readers see the old rows until the new ones are complete; writers wait meanwhile."),
         ]
+    if plan.kind == PlanKind.MOVE:
+        return [
+            _("Every row is copied to the new database and compared there; people go on working meanwhile."),
+            _("The site goes over when you say so, unless the plan sets a time or lets it go by itself."),
+            _("Until then a rollback removes everything from both databases, and leaves no trace."),
+            _("After it the old database follows every change; going back loses nothing until you close that way."),
+        ]
     return [
         _("The checks are repeated right before the first step; a failed one stops the run."),
         _("A checkpoint of the whole site is made before anything changes."),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from migrations_ops.console.access import console_page, permitted
 from migrations_ops.console.answers import actions_allowed, page_of, query_without_page, run_report_for
 from migrations_ops.console.present.journal import line_context
+from migrations_ops.console.present.moves import move_context
 from migrations_ops.console.present.rehearsals import rehearsal_context
 from migrations_ops.console.present.runs import opened_context, run_context, run_row, state_counts
 from migrations_ops.console.views.actions import buttons
@@ -70,6 +71,8 @@ def live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     context["buttons"] = buttons(run, actions_allowed(request, context["legal"]))
     context["opened"] = opened_context(run, request.user)
     context["may_skip"] = permitted(request.user, "skip_step")
+    if run.plan.kind == PlanKind.MOVE:
+        context["panel"] = move_context(run.plan.move, run, request.user)
     if context["is_rehearsal"]:
         context["rehearsal"] = rehearsal_context(run)
     return context

@@ -12,10 +12,13 @@ from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from migrations_ops.gate import site_level
+from migrations_ops.errors import MoveOpenError
+from migrations_ops.gate import site_level, table_exists
+from migrations_ops.models import Move
 from migrations_ops.phase import Phase, phase_of_app, phases
 
 
@@ -24,6 +27,8 @@ class Command(DjangoMigrate):
 
     def handle(self, *args: Any, **options: Any) -> None:
         label = options["app_label"]
+        if options["database"] == DEFAULT_DB_ALIAS and not (options["plan"] or options["check_unapplied"]):
+            self._refuse_open_move(options["migration_name"])
         closed = self._closed(options["database"])
         if label:
             self._refuse_phase_moves(label, options["migration_name"], closed)
@@ -32,6 +37,21 @@ class Command(DjangoMigrate):
             super().handle(*args, **options)
         else:
             self._migrate_open(closed, *args, **options)
+
+    def _refuse_open_move(self, named: str | None) -> None:
+        """Tables that a move watches stay as they are: its triggers and the other database know them so."""
+        if not table_exists(Move._meta.db_table):
+            return
+        move = Move.objects.filter(is_open=True).first()
+        if move is None:
+            return
+        executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
+        open_labels = {config.label for config in apps.get_app_configs()} - {
+            phase.app_label for phase in self._closed(DEFAULT_DB_ALIAS)
+        }
+        targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] in open_labels]
+        if named or executor.migration_plan(targets):
+            raise CommandError(str(MoveOpenError(run=move.run_id)))
 
     def _closed(self, using: str) -> list[Phase]:
         begun = {label for label, _name in MigrationLoader(connections[using]).applied_migrations}

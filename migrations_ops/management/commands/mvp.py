@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops import rehearsal_copy
-from migrations_ops.management.reporting import EXIT_BLOCKED, OpsCommand
+from migrations_ops.management.moving import MoveVerbs
+from migrations_ops.management.reporting import EXIT_BLOCKED
 from migrations_ops.models import Plan, Run, RunState
 from migrations_ops.planning import plan_check, plan_create, plan_get
 from migrations_ops.reports import plan_report, run_report, site_report
@@ -29,8 +30,8 @@ from migrations_ops.runs import (
 INLINE_HELP = "do the work in this process; no worker is needed"
 
 
-class Command(OpsCommand):
-    help = "Plans, checks, rehearses, runs and rolls back the move of the site from one level to another."
+class Command(MoveVerbs):
+    help = "Plans, checks, rehearses, runs and rolls back moves: from one level to another, or to another database."
 
     def add_verbs(self, verbs: Any) -> None:
         self.verb(verbs, "status", "the level, the active run, worker, disk and last checkpoint")
@@ -46,6 +47,7 @@ class Command(OpsCommand):
         run.add_argument("--yes", action="store_true", help="answer the question for confirmation")
         run.add_argument("--inline", action="store_true", help=INLINE_HELP)
         self._add_run_verbs(verbs)
+        self.add_move_verbs(verbs)
         self._add_copy_verb(verbs)
 
     def _add_run_verbs(self, verbs: Any) -> None:
@@ -90,15 +92,15 @@ class Command(OpsCommand):
 
     def do_plan(self, options: dict[str, Any]) -> dict[str, Any]:
         plan = plan_create(to_level=options["level"], actor=options["actor"], reason=options["reason"])
-        return self._plan_result(plan, options)
+        return self.plan_result(plan, options)
 
     def do_check(self, options: dict[str, Any]) -> dict[str, Any]:
         plan = plan_check(plan=plan_get(options["plan"]), actor=options["actor"], reason=options["reason"])
-        return self._plan_result(plan, options)
+        return self.plan_result(plan, options)
 
-    def _plan_result(self, plan: Plan, options: dict[str, Any]) -> dict[str, Any]:
+    def plan_result(self, plan: Plan, options: dict[str, Any]) -> dict[str, Any]:
         report = plan_report(plan)
-        self.say(options, f"Plan {plan.pk}: MVP{plan.from_level} to MVP{plan.to_level}")
+        self.say(options, f"Plan {plan}")
         for step in report["steps"]:
             self.say(options, f"  {step['kind']:<12} {step['title']}{'' if step['critical'] else ' (not critical)'}")
         for found in report["findings"]:

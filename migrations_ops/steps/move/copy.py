@@ -1,0 +1,154 @@
+"""The steps that copy the rows, and make what is cheaper once they are there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from migrations_ops.models import Move, MoveState
+from migrations_ops.move.copiers import Control
+from migrations_ops.move.diary import move_note, move_state
+from migrations_ops.move.drain import drain_to_end
+from migrations_ops.move.ends import Ends, ends_open
+from migrations_ops.move.filling import keys_make, tables_copy, target_finish
+from migrations_ops.move.later import Later
+from migrations_ops.move.ranges import copy_progress, ranges_left
+from migrations_ops.move.tables import Table
+from migrations_ops.steps.base import Batch, Cursor, StepContext, StepKind
+from migrations_ops.steps.move.base import MoveStep, brake, move_of, patiently
+
+#: Seconds between two notes of how far it is.
+NOTE_SECONDS = 1.0
+
+
+class Watch:
+    """What a person, the disk and the hours want of a copy that runs; asked about twice a second."""
+
+    def __init__(self, ctx: StepContext, move: Move, ends: Ends) -> None:
+        self.ctx = ctx
+        self.move = move
+        self.ends = ends
+        self.held_back = ""
+        self.stopping = False
+        self._noted = time.monotonic()
+
+    @property
+    def control(self) -> Control:
+        """The same for the processes that work."""
+        return Control(heartbeat=self._beat, stop=self._stops, speed=lambda: self.move.rows_per_second)
+
+    def due(self) -> bool:
+        """Whether it is time to note how far it is."""
+        if time.monotonic() - self._noted < NOTE_SECONDS:
+            return False
+        self._noted = time.monotonic()
+        return True
+
+    def note(self, seconds: float) -> None:
+        """Write down how far the copy is, and how long it took since the last note."""
+        progress = copy_progress(self.ends.target)
+        self.move.refresh_from_db()
+        figures = {
+            **self.move.figures,
+            "rows": progress.rows,
+            "rows_total": progress.rows_total,
+            "bytes": progress.bytes,
+            "seconds": self.move.figures.get("seconds", 0.0) + seconds,
+        }
+        move_note(self.move, figures=figures)
+
+    def _beat(self) -> None:
+        self.ctx.heartbeat()
+        self.move.refresh_from_db()
+        self.held_back = brake(self.move, self.ends)
+        self.stopping = self.ctx.stop_asked()
+
+    def _stops(self) -> bool:
+        return self.stopping or bool(self.held_back)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyStep(MoveStep):
+    """Copies every table by ranges, in processes of their own; a range is copied once or not at all."""
+
+    kind: StepKind = StepKind.DATA
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if not cursor:
+            yield from patiently(self._copy(ctx), cursor)
+
+    def _copy(self, ctx: StepContext) -> Iterator[Batch]:
+        move = move_of(ctx)
+        move_state(move, MoveState.COPYING)
+        with ends_open(move) as ends:
+            watch = Watch(ctx, move, ends)
+            while True:
+                if not (reason := brake(move, ends)):
+                    yield from self._ranges(watch)
+                    if not ranges_left(ends.target):
+                        break
+                yield Batch(None, waiting_for=reason or watch.held_back)
+                move_note(move)
+            figures = move.figures
+        ctx.log(f"{figures['rows']} rows copied, {figures['bytes']} bytes, in {figures['seconds']:.1f} s")
+        yield Batch({"copied": True})
+
+    def _ranges(self, watch: Watch) -> Iterator[Batch]:
+        """Copy until everything is there or somebody wants it to stop."""
+        began, rows = time.monotonic(), 0
+        ends = watch.ends
+        for copied in tables_copy(
+            ends.source, ends.target, ends.tables, workers=watch.move.workers, control=watch.control
+        ):
+            rows += copied.rows
+            if watch.due():
+                watch.note(time.monotonic() - began)
+                yield Batch(None, rows)
+                began, rows = time.monotonic(), 0
+        watch.note(time.monotonic() - began)
+        yield Batch(None, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexStep(MoveStep):
+    """Makes keys, then brings the target to one moment of the source, then makes what needs that.
+
+    Indexes, unique and foreign keys, sequences, statistics: one object after the other.
+    """
+
+    kind: StepKind = StepKind.SCHEMA
+
+    def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
+        if not cursor:
+            yield from patiently(self._make(ctx), cursor)
+
+    def _make(self, ctx: StepContext) -> Iterator[Batch]:
+        move = move_of(ctx)
+        with ends_open(move) as ends:
+            watch = Watch(ctx, move, ends)
+            for make in (keys_make, self._finish):
+                while True:
+                    for _made in make(
+                        ends.source, ends.target, ends.tables, workers=move.workers, control=watch.control
+                    ):
+                        yield Batch(None, 1)
+                    if not (watch.stopping or watch.held_back):
+                        break
+                    yield Batch(None, waiting_for=watch.held_back)
+        yield Batch({"made": True})
+
+    def _finish(
+        self,
+        source: BaseDatabaseWrapper,
+        target: BaseDatabaseWrapper,
+        tables: tuple[Table, ...],
+        *,
+        workers: int,
+        control: Control,
+    ) -> Iterator[Later]:
+        """Rows that were read at several moments may contradict each other; after this drain they are of one."""
+        drain_to_end(source, target, tables)
+        yield from target_finish(source, target, tables, workers=workers, control=control)

@@ -1,0 +1,196 @@
+"""What people do with a move of the database: plan, go, speed, the way back; and what nobody may see."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from migrations_ops.errors import ConfirmationError, MoveStateError, MoveTargetError, RunStateError
+from migrations_ops.models import GoMode, Move, MoveState, PlanKind, RunEvent, RunState
+from migrations_ops.moves import (
+    MoveOptions,
+    go_confirmation_expected,
+    move_go,
+    move_plan_create,
+    move_speed_set,
+    return_path_close,
+    target_of,
+)
+from migrations_ops.planning import plan_create
+from migrations_ops.prechecks import moves_over
+from migrations_ops.runs import actions_legal, run_rollback
+from tests.migrations_ops.console_builders import a_move, a_staff_member
+
+pytestmark = pytest.mark.django_db
+
+MIDNIGHT = dt.datetime(2030, 1, 31, 0, 0, tzinfo=dt.UTC)
+
+
+def said(move: Move, **more: Any) -> Move:
+    return move_go(move=move, actor="ada", confirmation=go_confirmation_expected(move), **more)
+
+
+def test_a_go_is_noted_with_who_said_it_and_asks_for_the_typed_words() -> None:
+    move = a_move(state=MoveState.READY)
+
+    with pytest.raises(ConfirmationError):
+        move_go(move=move, actor="ada", confirmation="go")
+    said(move, reason="quiet now")
+
+    move.refresh_from_db()
+    assert (move.go_asked_by, move.go_given(timezone.now())) == ("ada", True)
+    assert RunEvent.objects.get(action="go").reason == "quiet now"
+
+
+def test_after_the_cut_over_there_is_no_go_and_no_other_speed() -> None:
+    move = a_move(state=MoveState.MOVED)
+
+    with pytest.raises(MoveStateError):
+        said(move)
+    with pytest.raises(MoveStateError):
+        move_speed_set(move=move, rows_per_second=10, actor="ada")
+
+
+def test_the_speed_is_read_by_the_next_range() -> None:
+    move = a_move()
+    move_speed_set(move=move, rows_per_second=5000, actor="ada")
+    assert Move.objects.get().rows_per_second == 5000
+
+
+def test_the_cut_over_waits_for_a_word_for_a_time_or_for_nothing() -> None:
+    by_hand, at_midnight, alone = (
+        Move(go_mode=GoMode.MANUAL),
+        Move(go_mode=GoMode.AT, go_at=MIDNIGHT),
+        Move(go_mode=GoMode.AUTO),
+    )
+    before, after = MIDNIGHT - dt.timedelta(seconds=1), MIDNIGHT
+
+    assert [move.go_given(before) for move in (by_hand, at_midnight, alone)] == [False, False, True]
+    assert [move.go_given(after) for move in (by_hand, at_midnight, alone)] == [False, True, True]
+
+
+def test_quiet_hours_may_pass_midnight() -> None:
+    night = Move(quiet_from=dt.time(22), quiet_until=dt.time(6))
+    assert [night.is_quiet(MIDNIGHT.replace(hour=hour)) for hour in (21, 22, 3, 6)] == [False, True, True, False]
+    assert Move().is_quiet(MIDNIGHT)
+
+
+def test_the_way_back_is_closed_only_while_it_is_open() -> None:
+    move = a_move(state=MoveState.COPYING)
+    with pytest.raises(MoveStateError):
+        return_path_close(move=move, actor="ada", confirmation=f"CLOSE {move.run_id}")
+
+
+def test_a_finished_move_goes_back_only_while_its_way_is_open() -> None:
+    move = a_move(state=MoveState.MOVED, run_state=RunState.SUCCEEDED, is_open=True)
+    assert actions_legal(move.run) == ["roll_back"]
+
+    Move.objects.update(state=MoveState.CLOSED, is_open=None)
+
+    assert actions_legal(move.run) == []
+    with pytest.raises(RunStateError, match="way back is open"):
+        run_rollback(run=move.run, actor="ada", confirmation=f"ROLL BACK {move.run_id}")
+
+
+def test_while_a_move_is_open_no_other_plan_starts_and_tables_stay(settings: Any) -> None:
+    move = a_move(state=MoveState.MOVED, run_state=RunState.SUCCEEDED, is_open=True)
+
+    plan = plan_create(to_level=2, actor="ada", inline=True)
+
+    assert moves_over(plan, None).status == "fail" and not plan.assessment["ready"]
+    assert moves_over(move.plan, move.run).status == "pass"
+    plan.kind = PlanKind.REHEARSAL
+    assert moves_over(plan, None).status == "warn"
+    with pytest.raises(CommandError, match=f"close-return {move.run_id}"):
+        call_command("migrate", "knowledge", "0001", verbosity=0)
+    call_command("migrate", verbosity=0)  # nothing to change: allowed
+
+
+@pytest.mark.parametrize("address", ["mysql://kb@host/kb", "postgresql://kb:hunter2@host:port/kb", "hunter2"])
+def test_an_address_that_cannot_be_read_is_refused_without_being_repeated(address: str) -> None:
+    with pytest.raises(MoveTargetError) as error:
+        target_of(address, "hunter2")
+    assert "hunter2" not in str(error.value)
+
+
+def test_without_any_address_the_plan_says_where_it_could_stand() -> None:
+    with pytest.raises(MoveTargetError, match="KB_TARGET_DATABASE_URL"):
+        move_plan_create(target_url="", options=MoveOptions(), actor="ada")
+
+
+def test_the_site_does_not_move_to_where_it_is(settings: Any) -> None:
+    from migrations_ops.moves import place_here
+
+    with pytest.raises(MoveTargetError, match="there already"):
+        move_plan_create(target_url=place_here().url, options=MoveOptions(), actor="ada")
+
+
+def test_the_password_is_sealed_and_appears_nowhere(client: Client) -> None:
+    client.force_login(a_staff_member("move_database", "go_move", "start_run", "check_plan"))
+    address = "postgresql://kb@127.0.0.1:9/kb"
+
+    answer = client.post(reverse("console:move_new"), {"target_url": address, "password": "hunter2"}, follow=True)
+
+    move = Move.objects.get()
+    assert move.target_url == address and move.target_secret and "hunter2" not in move.target_secret
+    pages = [answer, client.get(reverse("console:plan_json", args=[move.plan_id])), client.get(reverse("console:home"))]
+    assert all(
+        "hunter2" not in page.content.decode() and move.target_secret not in page.content.decode() for page in pages
+    )
+    texts = [
+        *RunEvent.objects.values_list("message", flat=True),
+        str(move.plan.document),
+        str(move.plan.assessment),
+        repr(move),
+    ]
+    assert not any("hunter2" in text for text in texts)
+
+
+def test_a_form_with_a_mistake_comes_back_without_the_password(client: Client) -> None:
+    client.force_login(a_staff_member("move_database"))
+    typed = {"target_url": "postgresql://kb@127.0.0.1:9/kb", "password": "hunter2", "go_mode": "at", "go_at": ""}
+
+    answer = client.post(reverse("console:move_new"), typed)
+
+    assert answer.status_code == 422
+    assert "hunter2" not in answer.content.decode() and "127.0.0.1:9" in answer.content.decode()
+    assert not Move.objects.exists()
+
+
+def test_the_page_of_the_run_shows_the_move_and_asks_for_the_go(client: Client) -> None:
+    client.force_login(a_staff_member("go_move", "speed_move"))
+    figures = {
+        "rows": 10,
+        "rows_total": 10,
+        "bytes": 2048,
+        "seconds": 1.0,
+        "tables": {"kb_entries": {"rows": 10, "bytes": 2048}},
+    }
+    move = a_move(state=MoveState.READY, figures=figures, ledger={"sound": True, "rows": 10, "seconds": 0.1})
+
+    page = client.get(reverse("console:run", args=[move.run_id])).content.decode()
+
+    assert "waiting for your go" in page and "Every row is equal" in page
+    assert reverse("console:move_go", args=[move.run_id]) in page
+    asked = client.post(reverse("console:move_go", args=[move.run_id]), {"confirmation": f"GO {move.run_id}"})
+    assert asked.status_code == 302
+    assert "ada said go" in client.get(reverse("console:run", args=[move.run_id])).content.decode()
+
+
+def test_the_ledger_is_downloaded_when_there_is_one(client: Client, settings: Any, tmp_path: Path) -> None:
+    settings.OPS_MOVE_DIR = tmp_path
+    client.force_login(a_staff_member())
+    move = a_move()
+    url = reverse("console:move_ledger", args=[move.run_id, "csv"])
+    assert client.get(url, HTTP_ACCEPT="application/json").json()["error"]["code"] == "ledger_missing"
+
+    (tmp_path / f"ledger-{move.plan_id}.csv").write_text("table,rows\n")
+
+    assert b"".join(client.get(url).streaming_content) == b"table,rows\n"
