@@ -21,7 +21,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from knowledge.errors import KnowledgeError
+from knowledge.errors import (
+    PluginClosedError,
+    PluginConfigurationError,
+    PluginDependencyError,
+    PluginNeededError,
+    PluginUnknownError,
+)
 from knowledge.models import Plugin, PluginHealth
 from migrations_ops.gate import site_level, table_exists
 from migrations_ops.phase import phase_at, phases
@@ -34,36 +40,6 @@ ERROR_CHARS = 4_000
 HEALTH_MESSAGE_CHARS = 500
 
 Metrics = dict[str, Any]
-
-
-class PluginUnknownError(KnowledgeError):
-    """There is no plugin {plugin}. This release knows: {known}."""
-
-    code = "plugin_unknown"
-
-
-class PluginClosedError(KnowledgeError):
-    """Plugin {plugin} opens with MVP{required}; this site is at MVP{level}. Plan the move in the console."""
-
-    code = "plugin_closed"
-
-
-class PluginDependencyError(KnowledgeError):
-    """Plugin {plugin} needs {missing}, which is not enabled. Enable that first."""
-
-    code = "plugin_dependency"
-
-
-class PluginNeededError(KnowledgeError):
-    """Plugin {plugin} is needed by {dependants}. Disable that first."""
-
-    code = "plugin_needed"
-
-
-class PluginConfigurationError(KnowledgeError):
-    """The configuration of plugin {plugin} was not changed: {problems}."""
-
-    code = "plugin_configuration"
 
 
 @dataclass(frozen=True, kw_only=True)

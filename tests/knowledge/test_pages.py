@@ -224,7 +224,7 @@ def test_a_form_without_its_token_gets_the_page_of_refusal() -> None:
     entry = an_entry()
     response = Client(enforce_csrf_checks=True).post(reverse("entry_vote", args=[entry.pk]), {"worked": "yes"})
     assert response.status_code == 403
-    assert "You may not do this" in response.content.decode()
+    assert "This form is no longer valid" in response.content.decode()
 
 
 @pytest.mark.parametrize("template", ["400.html", "500.html"])
