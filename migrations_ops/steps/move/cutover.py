@@ -147,7 +147,9 @@ def switch(ctx: StepContext, move: Move, ends: Ends, place: Place) -> str:
 def begin_again(ctx: StepContext, move: Move) -> None:
     """After an automatic return: another try begins with the cut-over, and needs a go of its own."""
     with transaction.atomic():
-        ctx.run.steps.filter(name=CUTOVER).update(state=StepState.PENDING, cursor=None, finished_at=None)
+        ctx.run.steps.filter(name=CUTOVER).update(
+            state=StepState.PENDING, cursor=None, rows_done=0, started_at=None, finished_at=None
+        )
         returned(move, go_mode=GoMode.MANUAL, go_asked_at=None, go_asked_by="")
 
 

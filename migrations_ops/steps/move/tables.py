@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
 
 from migrations_ops.errors import StepFailedError
-from migrations_ops.models import MoveState
+from migrations_ops.models import Finding, MoveState
 from migrations_ops.move.capture import capture_install, capture_remove
 from migrations_ops.move.diary import move_state
 from migrations_ops.move.ends import connection_to, ends_open, is_at_target, place_of_source, place_of_target
 from migrations_ops.move.tables import tables_moved
+from migrations_ops.move.target import target_checks
 from migrations_ops.move.target_schema import target_drop, target_prepare
 from migrations_ops.steps.base import Batch, Cursor, RollbackOperation, StepContext, StepKind
 from migrations_ops.steps.move.base import MoveStep, move_of, patiently
@@ -23,6 +24,9 @@ class TargetStep(MoveStep):
     """Makes the site's tables in the target, without what is cheaper once the rows are there."""
 
     kind: StepKind = StepKind.SCHEMA
+
+    def precheck(self) -> Iterable[Finding]:
+        return target_checks(self.target)
 
     def rollback_operation(self) -> RollbackOperation:
         return RollbackOperation(kind="schema-drop", description=f"Drop what the move has made in {self.target.url}")

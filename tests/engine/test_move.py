@@ -1,0 +1,140 @@
+"""The move of the database by commands: there, verified, back, and everything that refuses meanwhile."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.postgres import PostgresServer
+from tests.sites import Site, site_copy, site_drop, site_new
+
+ROWS = """
+import json
+from tests.engine.builders import entry_made, searches_made
+entries = [entry_made(title=f"S0C7 in step {number}", usage_count=number) for number in range(30)]
+searches_made(2000)
+"""
+
+#: Everything that a visitor of either database can tell apart, and where the site is.
+FACTS = """
+import json
+from django.db import connection
+from knowledge.models import Entry, SearchQuery
+from migrations_ops.archive import tables_manifest
+from migrations_ops.checkpoints import tables_open
+from migrations_ops.gate import site_level
+print(json.dumps({"vendor": connection.vendor, "entries": Entry.objects.count(), "searches": SearchQuery.objects.count(),
+    "titles": sorted(Entry.objects.values_list("title", flat=True)), "tables": tables_manifest(tables_open(site_level()))}))
+"""
+
+WRITE = "from tests.engine.builders import entry_made; entry_made(title={title!r})"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site on SQLite with some rows."""
+    site = site_new("sqlite", tmp_path_factory.mktemp("template"))
+    site.manage("migrate", "--verbosity=0")
+    run(site, ROWS)
+    yield site
+    site_drop(site)
+
+
+@pytest.fixture
+def here(template: Site, tmp_path: Path) -> Iterator[Site]:
+    """A copy of it whose address is not given: it lives where its data folder says."""
+    copy = site_copy(template, tmp_path / "site")
+    site = Site("sqlite", copy.data_dir, "")
+    yield site
+    site_drop(copy)
+
+
+@pytest.fixture
+def target(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty PostgreSQL database."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+def run(site: Site, program: str) -> str:
+    """What a program prints inside the site."""
+    return site.manage("shell", "--verbosity=0", "--command", program).stdout.strip()
+
+
+def facts(site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(site, FACTS).splitlines()[-1])
+    return found
+
+
+def planned(site: Site, url: str, *options: str) -> str:
+    # Without a worker the plan is blocked until a command does the work itself.
+    return str(json.loads(site.manage("mvp", "move", "plan", url, *options, "--json", check=False).stdout)["plan"])
+
+
+def moved(site: Site, url: str) -> str:
+    """The number of a finished run that has moved the site."""
+    report = site.manage_json("mvp", "run", planned(site, url, "--cut-over", "auto"), "--yes", "--inline")
+    assert report["state"] == "succeeded", report["error"]
+    return str(report["run"])
+
+
+def schema(site: Site) -> list[str]:
+    """Everything that the SQLite file of a site holds beside rows."""
+    with closing(sqlite3.connect(site.data_dir / "kb.sqlite3")) as file:
+        return sorted(name for (name,) in file.execute("SELECT type || ' ' || name FROM sqlite_master"))
+
+
+def test_the_site_moves_to_postgresql_and_on_to_a_new_file_and_tables_stay_until_the_way_back_is_closed(
+    here: Site, target: str
+) -> None:
+    before = facts(here)
+
+    number = moved(here, target)
+
+    shown = here.manage_json("mvp", "move", "show", number)
+    assert facts(here) == {**before, "vendor": "postgresql"}
+    assert shown["state"] == "moved" and shown["ledger"]["sound"] and shown["writers_held_ms"] < 500
+    assert json.loads((here.data_dir / "moves" / f"ledger-{number}.json").read_text())["sound"]
+    assert "No open database move" in here.manage("mvp", "plan", "2", check=False).stdout
+    assert here.manage("mvp", "run", "2", "--yes", "--inline", check=False).returncode == 3
+    assert "way back is open" in here.manage("migrate", "knowledge", "0001", check=False).stderr
+
+    here.manage("mvp", "move", "close-return", number, "--yes")
+
+    assert here.manage("mvp", "rollback", number, "--yes", check=False).returncode == 1
+    run(here, WRITE.format(title="Written on PostgreSQL"))
+    moved(here, f"sqlite://{here.data_dir / 'second.sqlite3'}")
+    after = facts(here)
+    assert after["vendor"] == "sqlite"
+    assert after["titles"] == sorted([*before["titles"], "Written on PostgreSQL"])
+
+
+def test_a_wrong_answer_takes_the_site_back_at_once_and_a_rollback_leaves_no_trace(here: Site, target: str) -> None:
+    before, tables = facts(here), schema(here)
+    wrong = Site("sqlite", here.data_dir, "", {"DJANGO_SETTINGS_MODULE": "tests.engine.move_settings"})
+    plan = planned(here, target, "--cut-over", "auto")
+
+    failed = json.loads(wrong.manage("mvp", "run", plan, "--yes", "--inline", "--json", check=False).stdout)
+
+    assert failed["state"] == "failed" and "kb_entries does not answer" in failed["error"]
+    assert failed["move"]["state"] == "returned"
+    assert facts(here) == before
+    run(here, WRITE.format(title="After the return"))
+
+    back = here.manage_json("mvp", "rollback", str(failed["run"]), "--yes", "--inline")
+
+    assert back["state"] == "rolled_back", back["error"]
+    assert set(schema(here)) - set(tables) == {"table ops_move_place"}  # which database is the site's
+    with psycopg.connect(target) as there:
+        assert there.execute(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        ).fetchone() == (0,)
+    assert "After the return" in facts(here)["titles"]
