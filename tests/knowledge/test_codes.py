@@ -75,7 +75,7 @@ def test_an_unknown_code_that_a_person_enters_is_kept_in_capitals() -> None:
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip
 def test_hostile_text_is_searched_in_linear_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     codes_find(text)
     code_normalize(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -55,7 +55,7 @@ def test_both_sides_can_be_put_together_again() -> None:
 
 
 def test_the_longest_texts_are_compared_quickly() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for old, new in (("a\nb\n" * 2_500, "b\na\n" * 2_500), ("a b " * 2_500, "b a " * 2_500), ("x" * 10_000, "y")):
         assert isinstance(difference_rows(old, new)[0], DiffRow)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

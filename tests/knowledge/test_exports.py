@@ -183,9 +183,9 @@ def test_whatever_a_person_writes_makes_a_file(seed: int) -> None:
 
 def test_the_longest_entry_takes_a_moment() -> None:
     sheet = a_sheet("A sentence about `SORT` and its **keys**. " * 230, problem="Another one. " * 380)
-    started = time.perf_counter()
+    started = time.process_time()
     sheet_pdf(sheet)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.django_db

@@ -95,7 +95,7 @@ def test_whatever_a_person_writes_the_page_stays_whole_and_clean(seed: int) -> N
 
 def test_the_longest_text_is_read_quickly() -> None:
     html = markdown_html("S0C7 and `SQLCODE -803` < & \n" * 350)
-    started = time.perf_counter()
+    started = time.process_time()
     reading_text(html, LINKS)
     reading_text('<a href="' * 2_000, LINKS)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
