@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import django
 
 from kbsite.children import Child
+from migrations_ops.errors import OpsError
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK_SECONDS = 0.2
@@ -113,6 +114,8 @@ def prepare() -> None:
         if admin := first_start.admin_create():
             groups_create()
             say_admin(admin.username, admin.shown_password)
+    except OpsError as error:
+        raise StartError(str(error)) from error
     except OperationalError as error:
         raise StartError(f"The database does not answer: {error}") from error
     except CommandError as error:
@@ -258,7 +261,7 @@ def main() -> int:
         with address_take(settings.SERVE_BIND) as listener, data_folder_taken(settings.DATA_DIR):
             prepare()
             Site(listener, settings.SERVE_STOP_SECONDS).run(stopping)
-    except StartError as error:
+    except (StartError, OpsError) as error:
         print(error, file=sys.stderr)
         return 1
     say("Stopped.")

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Avg
 
 from migrations_ops.models import PlanKind, Run, RunState, StepRecord
@@ -87,12 +87,10 @@ def ran(step_name: str) -> tuple[float, float] | None:
 def probe_rows_per_second() -> float:
     """Rows a second that this database takes into a temporary table, right now."""
     rows = [(number, "x" * 200) for number in range(PROBE_ROWS)]
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE ops_probe (id integer PRIMARY KEY, body text)")
-        try:
-            began = time.perf_counter()
-            cursor.executemany("INSERT INTO ops_probe (id, body) VALUES (%s, %s)", rows)
-            seconds = time.perf_counter() - began
-        finally:
-            cursor.execute("DROP TABLE ops_probe")
+        began = time.perf_counter()
+        cursor.executemany("INSERT INTO ops_probe (id, body) VALUES (%s, %s)", rows)
+        seconds = time.perf_counter() - began
+        cursor.execute("DROP TABLE ops_probe")
     return PROBE_ROWS / max(seconds, 1e-6)

@@ -16,10 +16,12 @@ from django.test.utils import CaptureQueriesContext
 from knowledge.models import Tag
 from migrations_ops.errors import DatabaseMovedError, PlaceMismatchError, WritersBusyError
 from migrations_ops.place import following
+from migrations_ops.place.addresses import database_settings
 from migrations_ops.place.follow import place_follow
 from migrations_ops.place.pointer import KNOWN, Place, place_write
 from migrations_ops.place.record import Record, record_write
 from migrations_ops.place.turnstile import Pass, writers_held
+from migrations_ops.rehearsal import Scratch
 from migrations_ops.snapshot import connection_beside
 from tests.place.conftest import House
 
@@ -389,3 +391,24 @@ def test_a_database_that_is_not_the_one_is_not_used(
     with pytest.raises(PlaceMismatchError):
         tag("wrong")
     assert connection.turn.depth == 0
+
+
+def test_a_rehearsal_works_beside_the_place_where_the_site_is_now(
+    house: House, vendor: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATA_DIR = house.data_dir
+    settings.OPS_REHEARSAL_DIR = house.data_dir / "rehearsals"
+    monkeypatch.setenv("KB_DATABASE_URL", "postgresql://left@127.0.0.1:1/left")
+    moved(house, house.other(vendor))
+    scratch = Scratch("1_test")
+    environment = scratch.environment()
+    assert environment["KB_DATA_DIR"] == str(scratch.folder)
+    child = database_settings(environment.get("KB_DATABASE_URL"), scratch.folder)
+    if connection.vendor == "postgresql":
+        assert child["OPTIONS"].pop("options").endswith(f"-csearch_path={scratch.schema}")
+        here = connection.settings_dict
+        assert {name: child[name] for name in ("NAME", "HOST", "PORT", "USER", "PASSWORD", "OPTIONS")} == {
+            name: here[name] for name in ("NAME", "HOST", "PORT", "USER", "PASSWORD", "OPTIONS")
+        }
+    else:
+        assert child["NAME"] == scratch.folder / "kb.sqlite3"
