@@ -180,3 +180,33 @@ class ImportTooLargeError(KnowledgeError):
     """The file has {found}, and an import here takes at most {most}. Split the file."""
 
     code = "import_too_large"
+
+
+class ImportOptionError(KnowledgeError):
+    """The option {option} of an import cannot be “{value}”. Known here: {known}."""
+
+    code = "import_option"
+
+
+class ImportStateError(KnowledgeError):
+    """Import {number} is “{state}”, so this cannot be done with it."""
+
+    code = "import_state"
+
+
+class ImportGoneError(KnowledgeError):
+    """There is no import {number}, or its file was removed when its time was over."""
+
+    code = "import_gone"
+
+
+class ImportRefusedError(KnowledgeError):
+    """Nothing was imported: {reason}"""
+
+    code = "import_refused"
+
+
+class ExportOptionError(KnowledgeError):
+    """The export was not made: {reason}"""
+
+    code = "export_option"

@@ -55,7 +55,7 @@ PHASE = Phase(
     app_label="knowledge",
     describe=settings_and_plugins,
     state_models=frozenset({"Plugin"}),
-    private_models=frozenset({"ApiToken"}),
+    private_models=frozenset({"ApiToken", "Import", "ImportedRow"}),
     opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
     nav=(
         NavLink(title=_("Browse"), url_name="browse"),

@@ -60,7 +60,8 @@ class Phase:
     risks: tuple[Callable[[], Iterable[Risk]], ...] = ()
     #: Models whose rows are computed from others: left out of checkpoints, made again by `after_restore`.
     derived_models: frozenset[str] = frozenset()
-    #: Models with secrets: in no checkpoint and untouched by a restore, so that nothing revoked comes back.
+    #: Models with secrets and journals of its own: in no checkpoint and untouched by a restore, so that nothing
+    #: revoked comes back and nothing recorded is forgotten.
     private_models: frozenset[str] = frozenset()
     #: Models whose rows a move itself writes (plugins switched on and off again): a rollback leaves
     #: them switched off and not as if they had never been.

@@ -21,6 +21,7 @@ from knowledge.models.history import EntryAddress, EntryRevision
 from knowledge.models.plugin import Plugin, PluginHealth, Setting
 from knowledge.models.review import EntryReview, Validation
 from knowledge.models.search import PromotedResult, SearchDoc, SearchGram, SearchQuery, SearchTerm
+from knowledge.models.transfer import Import, ImportedRow, ImportState
 from knowledge.models.vocabulary import CodeAlias, ErrorCode, Tag
 
 __all__ = [
@@ -43,6 +44,9 @@ __all__ = [
     "ErrorCode",
     "Feedback",
     "FlagReason",
+    "Import",
+    "ImportState",
+    "ImportedRow",
     "Plugin",
     "PluginHealth",
     "PromotedResult",

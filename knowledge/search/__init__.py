@@ -2,7 +2,14 @@
 
 from knowledge.search.database import index_resync
 from knowledge.search.engine import entry_search
-from knowledge.search.index import IndexCheck, index_check, index_rebuild, index_rebuild_resume, index_update
+from knowledge.search.index import (
+    IndexCheck,
+    index_check,
+    index_forget,
+    index_rebuild,
+    index_rebuild_resume,
+    index_update,
+)
 from knowledge.search.parity import search_parity
 from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
 
@@ -15,6 +22,7 @@ __all__ = [
     "SearchResults",
     "entry_search",
     "index_check",
+    "index_forget",
     "index_rebuild",
     "index_rebuild_resume",
     "index_resync",

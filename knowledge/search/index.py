@@ -69,6 +69,20 @@ def index_update(ids: Iterable[UUID]) -> int:
     return written
 
 
+def index_forget(ids: Iterable[UUID]) -> None:
+    """Take these entries out of the index, before they are deleted in bulk."""
+    for batch in _batches(ids):
+        keys = [database.stored(key) for key in batch]
+        sql = f"SELECT {', '.join(_COLUMNS)} FROM kb_search_docs WHERE entry_id IN ({database.marks(len(keys))})"
+        with transaction.atomic():
+            counted: Counter[str] = Counter()
+            gone = database.rows(sql, keys)
+            for row in gone:
+                _count(counted, row[_STATUS], row[_FIRST_TEXT:_LAST_TEXT], -1)
+            database.documents_delete([row[0] for row in gone])
+            terms.terms_count(counted)
+
+
 def index_rebuild() -> int:
     """Make the whole index again, batch by batch, while readers and writers go on; the number of entries.
 

@@ -1,0 +1,167 @@
+"""A file becomes entries: generators of batches, each of which commits with the place it has come to.
+
+`import_read` reads the file to its end; `import_check` decides about every row and writes none; `import_write`
+decides in the same way and writes. A generator that was cut off begins again at the last committed cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import DataError, IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from knowledge.errors import ImportGoneError, ImportRefusedError
+from knowledge.models import Entry, Import
+from knowledge.transfer.drafts import DraftReader
+from knowledge.transfer.files import ROWS, SEEN, VERDICTS, import_folder
+from knowledge.transfer.judging import Judge, Judged, Verdict, by_verdict
+from knowledge.transfer.options import ImportOptions, OnError
+from knowledge.transfer.reading import source_open
+from knowledge.transfer.reading.rows import ENTRIES, column_named
+from knowledge.transfer.reports import FailedRows, Report, verdict_lines
+from knowledge.transfer.seen import Seen, seen_opened
+from knowledge.transfer.spool import SpooledRow, spool_rows, spool_write
+from knowledge.transfer.writing import Labels, entries_write
+from migrations_ops.steps.base import Batch
+
+BATCH_ROWS = 500
+#: What is counted of rows that are no entries.
+UNREAD = "unread"
+Heartbeat = Callable[[], None]
+
+
+def _silent() -> None:
+    """Nobody waits for a sign of life."""
+
+
+def import_read(job: Import, heartbeat: Heartbeat = _silent) -> dict[str, Any]:
+    """Read the file of an import to its end and keep its rows; how many there are, by section.
+
+    Done again after a crash, with the same result. Raises ImportUnreadableError, ImportTooLargeError.
+    """
+    folder = import_folder(job)
+    source = source_open(folder / job.path)
+    columns = [column_named(name) for name in source.columns()]
+    facts = spool_write(source, folder / ROWS, heartbeat)
+    return {"rows": facts.rows, "sections": facts.sections, "kind": source.kind.value, "columns": columns}
+
+
+def import_check(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbeat = _silent) -> Iterator[Batch]:
+    """Decide about every row and write none; the report is in `preview`, the verdicts in a file."""
+    with _work_opened(job, cursor, "preview", heartbeat) as work, (work.folder / VERDICTS).open("ab") as file:
+        file.truncate(work.cursor.get("verdicts", 0))
+        for rows in work.batches():
+            judged = work.judged(rows)
+            file.write("".join(verdict_lines(judged)).encode())
+            file.flush()
+            yield work.done(rows, judged, verdicts=file.tell())
+
+
+def import_write(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbeat = _silent) -> Iterator[Batch]:
+    """Write the rows: each batch with its journal and its index in the transaction that the caller commits.
+
+    Raises ImportRefusedError when there are invalid rows and the options say to import nothing then.
+    """
+    if cursor is None:
+        _refuse_invalid(job)
+    labels = Labels()
+    with _work_opened(job, cursor, "report", heartbeat) as work:
+        for rows in work.batches():
+            judged = work.judged(rows)
+            found = by_verdict(judged)
+            _written(job, [*found[Verdict.NEW], *found[Verdict.CHANGED]], labels)
+            yield work.done(rows, judged)
+
+
+def _refuse_invalid(job: Import) -> None:
+    if ImportOptions.of(job.options).on_error != OnError.STOP:
+        return
+    if not job.preview:
+        raise ImportRefusedError(reason=_("the file was not checked before."))
+    if invalid := Report(job.preview).invalid:
+        reason = _("%(count)d row(s) are invalid, and you chose to import nothing then.")
+        raise ImportRefusedError(reason=reason % {"count": invalid})
+
+
+def _written(job: Import, rows: list[Judged], labels: Labels) -> None:
+    """Write rows; what the database refuses is looked for by halves, and only that is left out."""
+    if not rows:
+        return
+    try:
+        with transaction.atomic():
+            entries_write(job, rows, labels, user=job.user)
+    except (DataError, IntegrityError) as error:
+        labels.forget()
+        if len(rows) == 1:
+            rows[0].verdict = Verdict.INVALID
+            rows[0].reason = _("the database refused it: %(error)s") % {"error": str(error).strip()[:200]}
+            return
+        middle = len(rows) // 2
+        _written(job, rows[:middle], labels)
+        _written(job, rows[middle:], labels)
+
+
+class _Work:
+    """A pass over the rows of a file, and how far it is."""
+
+    def __init__(self, job: Import, cursor: dict[str, Any], field: str, seen: Seen) -> None:
+        self.job, self.cursor, self.field = job, cursor, field
+        self.folder = import_folder(job)
+        self.report = Report(getattr(job, field) if cursor else None)
+        reader = DraftReader(ImportOptions.of(job.options), user=job.user)
+        reader.unknown = self.report.unknown
+        self.judge = Judge(reader, seen, locking=field == "report")
+        name = "failed" if field == "report" else "invalid"
+        self.failed = FailedRows(self.folder, name, job.kind, job.columns, cursor.get("failed", 0))
+
+    def batches(self) -> Iterator[list[SpooledRow]]:
+        """The rows after the cursor."""
+        place, offset = self.cursor.get("place", 0), self.cursor.get("offset", 0)
+        rows = spool_rows(self.folder / ROWS, place=place, offset=offset)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            yield batch
+
+    def judged(self, rows: list[SpooledRow]) -> list[Judged]:
+        """What becomes of the entries among the rows; the others are counted."""
+        for one in rows:
+            if one.row.section != ENTRIES:
+                self.report.add(one.row.section, UNREAD)
+        return self.judge.judged([one for one in rows if one.row.section == ENTRIES])
+
+    def done(self, rows: list[SpooledRow], judged: list[Judged], **more: int) -> Batch:
+        """Count a batch, keep its failed rows, save the report; where to go on."""
+        for one in judged:
+            self.report.add(ENTRIES, one.verdict.value, one.reason)
+        self.failed.add(
+            (one.spooled.row.number, one.spooled.row.values, one.reason)
+            for one in judged
+            if one.verdict == Verdict.INVALID
+        )
+        place, offset = rows[-1].place, rows[-1].offset
+        self.cursor = {"place": place, "offset": offset, "failed": self.failed.size_bytes, **more}
+        setattr(self.job, self.field, self.report.as_dict())
+        self.job.save(update_fields=[self.field])
+        return Batch(self.cursor, len(rows))
+
+
+@contextmanager
+def _work_opened(job: Import, cursor: dict[str, Any] | None, field: str, heartbeat: Heartbeat) -> Iterator[_Work]:
+    """A pass that begins at the cursor. Raises ImportGoneError when the rows are no longer kept."""
+    folder = import_folder(job)
+    if not (folder / ROWS).exists():
+        raise ImportGoneError(number=job.pk)
+    cursor = cursor or {}
+
+    def own() -> Iterator[tuple[int, UUID]]:
+        written = job.rows.filter(table=Entry._meta.db_table).order_by("pk")
+        for number, key in written.values_list("number", "key").iterator(chunk_size=2_000):
+            yield number, UUID(key)
+
+    name = SEEN if field == "report" else f"preview-{SEEN}"
+    with seen_opened(folder / name, place=cursor.get("place", 0), heartbeat=heartbeat, own=own) as seen:
+        yield _Work(job, cursor, field, seen)
