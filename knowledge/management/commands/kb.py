@@ -1,4 +1,4 @@
-"""manage.py kb: load the starter knowledge base, rebuild and check the search index."""
+"""manage.py kb: files in and out, the starter knowledge base, the search index."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from knowledge.errors import KnowledgeError
+from knowledge.management.imports import import_arguments, imported, undo_arguments, undone
 from knowledge.search import index_check, index_rebuild_resume
 from knowledge.starter import starter_load
 
@@ -19,25 +20,44 @@ class Command(BaseCommand):
     help = "Loads the starter knowledge base; rebuilds or checks the search index."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="starter|index")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="starter|index|import|undo")
         starter = actions.add_parser("starter", help="Load the entries that are not there yet; edits are kept.")
         index = actions.add_parser("index", help="The search index: rebuild it, or compare it with the entries.")
         index.add_argument("operation", choices=["rebuild", "check"])
-        for one in (starter, index):
+        bring = actions.add_parser("import", help="Bring a file of entries, or see what it would do.")
+        import_arguments(bring)
+        undo = actions.add_parser("undo", help="Take an import back; what people changed since stays.")
+        undo_arguments(undo)
+        for one in (starter, index, bring, undo):
             one.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
-        work: Callable[[], dict[str, Any]] = _starter if action == "starter" else _INDEX[options["operation"]]
         try:
-            facts = work()
+            facts = self._work(action, options)
         except KnowledgeError as error:
             if options["json"]:
                 self.stdout.write(json.dumps({"error": error.code, "message": str(error)}))
                 sys.exit(1)
             raise CommandError(str(error)) from error
+        code = facts.pop("exit_code", 1 if facts.get("ok") is False else 0)
         self._print(facts, as_json=options["json"])
-        if facts.get("ok") is False:
-            sys.exit(1)
+        if code:
+            sys.exit(code)
+
+    def _work(self, action: str, options: dict[str, Any]) -> dict[str, Any]:
+        if action == "starter":
+            return _starter()
+        if action == "index":
+            return _INDEX[options["operation"]]()
+        return (imported if action == "import" else undone)(options, self._progress(options))
+
+    def _progress(self, options: dict[str, Any]) -> Callable[[int, int], None]:
+        """A line of progress on a terminal, nothing elsewhere."""
+
+        def show(done: int, total: int) -> None:
+            self.stderr.write(f"\r{done:,} of {total:,} rows", ending="\n" if done >= total else "")
+
+        return show if self.stderr.isatty() and not options["json"] else lambda done, total: None
 
     def _print(self, facts: dict[str, Any], *, as_json: bool) -> None:
         if as_json:

@@ -1,0 +1,126 @@
+"""`manage.py kb import` and `kb undo`: files in, and back out."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from knowledge.errors import ImportOptionError
+from knowledge.models import Import, ImportState
+from knowledge.transfer.files import import_folder
+from knowledge.transfer.jobs import (
+    import_create,
+    import_get,
+    import_preview,
+    import_run,
+    import_take_back,
+    rows_kept,
+)
+from knowledge.transfer.options import (
+    DateOrder,
+    Duplicates,
+    Existing,
+    ImportOptions,
+    OnError,
+    UnknownColumns,
+)
+from migrations_ops.management.reporting import name_short, user_name
+
+#: Exit code when rows were not imported; 1 is for a refusal, as with every command.
+EXIT_INVALID = 3
+
+_CHOICES = {
+    "duplicates": Duplicates,
+    "existing": Existing,
+    "on-error": OnError,
+    "unknown-columns": UnknownColumns,
+    "dates": DateOrder,
+}
+_MAPS = {"column": "columns", "category": "categories", "severity": "severities", "author": "authors"}
+Progress = Callable[[int, int], None]
+
+
+def import_arguments(parser: ArgumentParser) -> None:
+    """Options of `kb import`."""
+    parser.add_argument("file", type=Path, nargs="?", help="CSV, XLSX, JSON, JSONL or an archive that was exported")
+    parser.add_argument("--resume", type=int, metavar="IMPORT", help="go on with an import that was cut off")
+    parser.add_argument("--preview", action="store_true", help="say what each row would do, and write nothing")
+    for name, choices in _CHOICES.items():
+        parser.add_argument(f"--{name}", choices=choices.values, help="; ".join(_described(choices)))
+    parser.add_argument("--status", choices=["draft", "published", "archived"], help="of new entries without one")
+    parser.add_argument("--system", default="", help="where the ids of the file come from")
+    for name in _MAPS:
+        parser.add_argument(f"--{name}", action="append", type=_pair, default=[], metavar="WORD=OURS")
+    parser.add_argument(
+        "--user", default="", help="author of entries without one, by user name; with that person's rights"
+    )
+    parser.add_argument("--actor", type=name_short, default=user_name(), help="name for the journal (default: yours)")
+
+
+def undo_arguments(parser: ArgumentParser) -> None:
+    """Options of `kb undo`."""
+    parser.add_argument("number", type=int, help="the number of the import")
+
+
+def imported(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Import a file, or only look at it. Raises KnowledgeError."""
+    if (options["file"] is None) == (options["resume"] is None):
+        raise ImportOptionError(option="file", value="", known="a file, or --resume with the number of an import")
+    job = import_get(options["resume"]) if options["resume"] else _created(options)
+    if options["preview"]:
+        import_preview(job, progress=progress)
+    else:
+        import_run(job, progress=progress)
+    return _result(job, job.preview if options["preview"] else job.report)
+
+
+def undone(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Take an import back. Raises KnowledgeError."""
+    job = import_take_back(import_get(options["number"]), progress=progress)
+    return {"import": job.pk, "state": job.state, "kept": rows_kept(job)}
+
+
+def _created(options: dict[str, Any]) -> Import:
+    values: dict[str, Any] = {name: dict(options[option]) for option, name in _MAPS.items()}
+    for name in (*_CHOICES, "status"):
+        if chosen := options[name.replace("-", "_")]:
+            values[name.replace("-", "_")] = chosen
+    chosen_options = ImportOptions.of({**values, "system": options["system"]})
+    return import_create(
+        path=options["file"], options=chosen_options, actor=options["actor"], user=_user(options["user"])
+    )
+
+
+def _user(name: str) -> User | None:
+    if not name:
+        return None
+    user = User.objects.filter(username=name).first()
+    if user is None:
+        raise ImportOptionError(option="user", value=name, known="people who have an account")
+    return user
+
+
+def _result(job: Import, report: dict[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"import": job.pk, "state": job.state, **report}
+    name = "invalid" if job.state == ImportState.READY else "failed"
+    failed = next((path for path in import_folder(job).glob(f"{name}.*") if path.stat().st_size), None)
+    if failed:
+        facts["failed_rows"] = str(failed)
+        facts["exit_code"] = EXIT_INVALID
+    return facts
+
+
+def _pair(text: str) -> tuple[str, str]:
+    word, sign, ours = text.partition("=")
+    if not sign:
+        raise ArgumentTypeError("write WORD=OURS")
+    return word, ours
+
+
+def _described(choices: Any) -> list[str]:
+    return [f"{value}: {json.dumps(str(label))}" for value, label in choices.choices]
