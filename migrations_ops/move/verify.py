@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -215,10 +215,11 @@ class _Comparison:
         """Compare every row and put the result into the ledger."""
         began = time.perf_counter()
         total = self.source.rows_count(self.table)
-        for chunk, digests in self._chunks():
-            heartbeat()
-            self._judge(chunk, digests)
-            progress(self._progress(total))
+        with contextlib.closing(self._chunks()) as chunks:
+            for chunk, digests in chunks:
+                heartbeat()
+                self._judge(chunk, digests)
+                progress(self._progress(total))
         self.found.seal = self.seal.hexdigest()
         self.found.seconds = time.perf_counter() - began
         self.ledger.tables.append(self.found)
@@ -229,16 +230,19 @@ class _Comparison:
             table=found.table, rows_done=found.rows_source, rows_total=total, differences=found.differences
         )
 
-    def _chunks(self) -> Iterator[tuple[Chunk, Digests]]:
+    def _chunks(self) -> Generator[tuple[Chunk, Digests]]:
         """Every chunk of the leader with the digests of the follower, which works in a thread of its own."""
         waiting: deque[tuple[Chunk, Future[Digests]]] = deque()
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify") as thread:
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
+        try:
             for chunk in self.leader.chunks(self.table):
                 waiting.append((chunk, thread.submit(self.follower.digests, self.table, chunk)))
                 if len(waiting) > AHEAD:
                     yield _done(waiting)
             while waiting:
                 yield _done(waiting)
+        finally:
+            thread.shutdown(cancel_futures=True)
 
     def _judge(self, chunk: Chunk, theirs: Digests) -> None:
         found, ours = self.found, chunk.digests
