@@ -52,8 +52,9 @@ class PostgresqlSide:
     def chunks(self, table: Table) -> Iterator[Chunk]:
         """The table in spans of so many rows, for a move between two servers."""
         after: SortKey | None = None
+        rows = self._span_rows(table, self.rows_count(table))
         while True:
-            span = Span(after, self._until(table, after))
+            span = Span(after, self._until(table, after, rows))
             yield Chunk(span, self._digests(table, span, {}))
             if span.until is None:
                 return
@@ -106,16 +107,16 @@ class PostgresqlSide:
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"SELECT {selected} FROM {self._quote(table.name)} {where} ORDER BY {key} {sorting}", values
 
-    def _until(self, table: Table, after: SortKey | None) -> SortKey | None:
+    def _until(self, table: Table, after: SortKey | None, rows: int) -> SortKey | None:
         """The last key of the span that follows `after`; None where that is the last span."""
         sql, values = self._rows(table, Span(after, None), self._key_shown(table))
-        found = self._one(f"{sql} OFFSET {self._span_rows(table) - 1} LIMIT 1", values)
+        found = self._one(f"{sql} OFFSET {rows - 1} LIMIT 1", values)
         return found[0] if found else None
 
-    def _span_rows(self, table: Table) -> int:
-        size = "pg_table_size(%s::regclass) / greatest((SELECT reltuples FROM pg_class WHERE oid = %s::regclass), 1)"
-        name = self._quote(table.name)
-        return max(1, min(SPAN_ROWS, int(SPAN_BYTES / max(float(self._one(f"SELECT {size}", [name, name])[0]), 1.0))))
+    def _span_rows(self, table: Table, rows: int) -> int:
+        """Rows of a span, by their mean size; counted, because statistics may be missing or old."""
+        (size,) = self._one("SELECT pg_table_size(%s::regclass)", [self._quote(table.name)])
+        return max(1, min(SPAN_ROWS, int(SPAN_BYTES * rows / max(size, 1))))
 
     def _key_shown(self, table: Table) -> str:
         name = str(self._quote(table.key.name))
