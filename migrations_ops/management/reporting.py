@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError
 
 from migrations_ops.errors import DatabaseGoneError, OpsError
 from migrations_ops.models import Run, RunEvent, RunState
+from migrations_ops.place.follow import place_follow
 from migrations_ops.reports import run_report
 from migrations_ops.runs import run_get
 
@@ -130,6 +131,7 @@ class OpsCommand(BaseCommand):
     def _wait(self, run: Run, options: dict[str, Any]) -> Run:
         shown = ""
         while True:
+            place_follow()  # a run may take the database elsewhere
             run = run_get(run.pk)
             line = self._bar(run)
             if line != shown and not options["json"]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from migrations_ops.errors import StepFailedError
-from migrations_ops.models import Finding, MoveState
+from migrations_ops.models import Finding, Move, MoveState
 from migrations_ops.move.capture import capture_install, capture_remove
 from migrations_ops.move.diary import move_state
 from migrations_ops.move.ends import connection_to, ends_open, is_at_target, place_of_source, place_of_target
@@ -17,6 +20,17 @@ from migrations_ops.move.target import target_checks
 from migrations_ops.move.target_schema import target_drop, target_prepare
 from migrations_ops.steps.base import Batch, Cursor, RollbackOperation, StepContext, StepKind
 from migrations_ops.steps.move.base import MoveStep, move_of, patiently
+
+#: How long somebody may still read from a database that the site has left.
+READERS = timedelta(seconds=5)
+LOOK_SECONDS = 0.5
+
+
+def readers_gone(ctx: StepContext, move: Move) -> None:
+    """Wait until pages that were begun in the database that the site has left are made."""
+    while timezone.now() - move.state_since < READERS and move.figures.get("held_ms") is not None:
+        time.sleep(LOOK_SECONDS)
+        ctx.heartbeat()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +60,7 @@ class TargetStep(MoveStep):
         move = move_of(ctx)
         if is_at_target(move):
             raise StepFailedError(reason=f"The site lives in {self.target.url}: nothing is dropped there.")
+        readers_gone(ctx, move)
         try:
             with connection_to(place_of_target(move)) as target:
                 target_drop(target, site=move.site)
