@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from knowledge.errors import KnowledgeError
+from knowledge.management.exports import export_arguments, exported
 from knowledge.management.imports import import_arguments, imported, undo_arguments, undone
 from knowledge.search import index_check, index_rebuild_resume
 from knowledge.starter import starter_load
@@ -20,7 +21,7 @@ class Command(BaseCommand):
     help = "Loads the starter knowledge base; rebuilds or checks the search index."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="starter|index|import|undo")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="starter|index|import|undo|export")
         starter = actions.add_parser("starter", help="Load the entries that are not there yet; edits are kept.")
         index = actions.add_parser("index", help="The search index: rebuild it, or compare it with the entries.")
         index.add_argument("operation", choices=["rebuild", "check"])
@@ -28,7 +29,9 @@ class Command(BaseCommand):
         import_arguments(bring)
         undo = actions.add_parser("undo", help="Take an import back; what people changed since stays.")
         undo_arguments(undo)
-        for one in (starter, index, bring, undo):
+        take = actions.add_parser("export", help="Write the knowledge base, or a part of it, to a file.")
+        export_arguments(take)
+        for one in (starter, index, bring, undo, take):
             one.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
@@ -49,7 +52,8 @@ class Command(BaseCommand):
             return _starter()
         if action == "index":
             return _INDEX[options["operation"]]()
-        return (imported if action == "import" else undone)(options, self._progress(options))
+        work = {"import": imported, "undo": undone, "export": exported}[action]
+        return work(options, self._progress(options))
 
     def _progress(self, options: dict[str, Any]) -> Callable[[int, int], None]:
         """A line of progress on a terminal, nothing elsewhere."""
