@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from ninja import NinjaAPI, Query, Schema
@@ -101,6 +101,7 @@ def search(request: HttpRequest, asked: Annotated[SearchAsked, Query()]) -> dict
         status=asked.status,
     )
     results = entry_search(asked.q, filters=filters, page=asked.page, page_size=asked.page_size)
+    prefetch_related_objects([hit.entry for hit in results.hits], "tags")
     if results.page == 1:
         search_record(results=results, searcher=request.auth.key, user=visitor_user(request))  # type: ignore[attr-defined]
     facts = page_facts(

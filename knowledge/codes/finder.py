@@ -28,6 +28,10 @@ _ANYWHERE = re.compile("|".join(f"({bounded(form.pattern)})" for form in _RUNNIN
 
 #: What may stand where a code begins, between characters that belong to no name.
 _RUN = re.compile(r"[A-Za-z0-9@#$_]+")
+_NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@#$_")
+#: Words, with the signs around them, at which no code can begin, which most are; so many are kept.
+_PLAIN_WORDS: set[str] = set()
+WORDS_KEPT = 100_000
 #: Words with which a form begins that goes on after a blank or another sign.
 _INTRODUCTIONS = frozenset(
     [
@@ -93,7 +97,11 @@ class CodeMatch:
 
 def codes_find(text: str) -> tuple[CodeMatch, ...]:
     """The codes in a running text, in order, without overlaps."""
-    return tuple(_matches(text.translate(_PLAIN)))
+    return tuple(_matches(_plain(text)))
+
+
+def _plain(text: str) -> str:
+    return text.replace("\t", " ").replace("`", "'") if text.isascii() else text.translate(_PLAIN)
 
 
 def _matches(plain: str) -> Iterator[CodeMatch]:
@@ -109,13 +117,32 @@ def _matches(plain: str) -> Iterator[CodeMatch]:
 
 def _beginnings(plain: str) -> Iterator[int]:
     """Places where a code may begin: at some runs, and at a sign before them."""
-    for run in filter(_may_begin, set(_RUN.findall(plain))):
+    for run in {run for words in set(plain.split()) - _PLAIN_WORDS for run in _beginning_runs(words)}:
         start = plain.find(run)
         while start >= 0:
-            if start and plain[start - 1] == "-":
-                yield start - 1
-            yield start
-            start = plain.find(run, start + len(run))
+            end = start + len(run)
+            if plain[end : end + 1] not in _NAME_CHARS:
+                before = plain[start - 1 : start]
+                if before == "-":
+                    yield start - 1
+                if before not in _NAME_CHARS:
+                    yield start
+            start = plain.find(run, end)
+
+
+def _beginning_runs(words: str) -> tuple[str, ...]:
+    """The runs of a text without blanks at which a code may begin; texts without one are kept for next time."""
+    runs = _runs_kept(words)
+    if not runs:
+        if len(_PLAIN_WORDS) >= WORDS_KEPT:
+            _PLAIN_WORDS.clear()
+        _PLAIN_WORDS.add(words)
+    return runs
+
+
+@lru_cache(maxsize=20_000)
+def _runs_kept(words: str) -> tuple[str, ...]:
+    return tuple(filter(_may_begin, _RUN.findall(words)))
 
 
 @lru_cache(maxsize=20_000)
@@ -129,7 +156,7 @@ def _may_begin(run: str) -> bool:
 
 def code_normalize(text: str) -> Code | None:
     """The code that the whole of `text` names, if it names one."""
-    plain = text.translate(_PLAIN).strip(" \r\n\t.,;:!?'\"()[]")
+    plain = _plain(text).strip(" \r\n\t.,;:!?'\"()[]")
     if not plain or len(plain) > CODE_TEXT_CHARS:
         return None
     for form in FORMS:

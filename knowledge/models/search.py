@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -40,6 +41,13 @@ class SearchQuery(models.Model):
         return self.query
 
 
+class RowKeyField(models.BigIntegerField):  # type: ignore[type-arg]
+    """A number by which SQLite finds a row without an index: only `integer` is the key of its own rows."""
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        return "integer" if connection.vendor == "sqlite" else super().db_type(connection)
+
+
 class SearchDoc(models.Model):
     """The analysed tokens of one entry by field, between blanks; the database's own index follows this row.
 
@@ -49,22 +57,25 @@ class SearchDoc(models.Model):
     """
 
     #: Static rank: the status, then small means much used and proven. Equal on every database for equal entries.
-    rank = models.BigIntegerField(primary_key=True)
+    rank = RowKeyField(primary_key=True)
     entry = models.OneToOneField(Entry, models.CASCADE, related_name="search_doc")
     category = models.CharField(max_length=16)
     severity = models.CharField(max_length=16)
     status = models.CharField(max_length=16)
     #: `version` of the entry that was indexed.
     version = models.PositiveIntegerField()
+    #: What a score is multiplied by for use, proven success and severity.
+    merit = models.FloatField()
+    #: The first codes as a list of results shows them, its own first, a line each.
+    code_names = models.TextField()
     codes = models.TextField()
     title = models.TextField()
     tags = models.TextField()
-    problem = models.TextField()
-    solution = models.TextField()
     #: Tokens of category, severity, tags and codes, for filters; see knowledge.search.database.label.
     labels = models.TextField()
-    #: What a score is multiplied by for use, proven success and severity.
-    merit = models.FloatField()
+    #: The long ones are the last, so that a search need not read past them.
+    problem = models.TextField()
+    solution = models.TextField()
 
     class Meta:
         db_table = "kb_search_docs"

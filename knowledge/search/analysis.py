@@ -6,7 +6,7 @@ Tokens hold lower-case letters, digits and `-._@#$/` only, so they can be quoted
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -16,6 +16,9 @@ from knowledge.codes import CodeKind, CodeMatch, codes_find
 
 #: Longer runs are cut; no word, code or data set name is longer.
 TOKEN_CHARS = 64
+
+#: Words that are kept with their tokens, some 20 MB.
+TEXTS_KEPT = 100_000
 
 _CHAR = r"(?:[^\W_]|[$#@])"
 _WORD = re.compile(rf"{_CHAR}+(?:[-._/]{_CHAR}+)*")
@@ -47,14 +50,19 @@ PAIRS = {
     ("check", "point"): "checkpoint",
 }
 
-_ASCII_WORD = re.compile(r"[A-Za-z0-9$#@]+(?:[-._/][A-Za-z0-9$#@]+)*")
 _FOREIGN_LETTER = re.compile(r"[^\W\x00-\x7f]")
+_FIRSTS, _SECONDS = ("|".join(sorted(words)) for words in map(set, zip(*PAIRS, strict=True)))
 _PAIR = re.compile(
-    rf"(?<![A-Za-z0-9$#@])(?<![A-Za-z0-9$#@][-._/])({'|'.join(sorted({first for first, _ in PAIRS}))})\s{{1,2}}"
-    rf"({'|'.join(sorted({second for _, second in PAIRS}))})(?![A-Za-z0-9$#@]|[-._/][A-Za-z0-9$#@])",
+    rf"(?<![A-Za-z0-9$#@])(?<![A-Za-z0-9$#@][-._/])({_FIRSTS})\s{{1,2}}"
+    rf"({_SECONDS})(?![A-Za-z0-9$#@]|[-._/][A-Za-z0-9$#@])",
     re.IGNORECASE,
 )
-_SECONDS = tuple(f"{blank}{second}" for _, second in PAIRS for blank in (" ", "\n"))
+#: Where lower-case text may have one; much faster, and seldom wrong.
+_MAY_PAIR = re.compile(rf"(?:{_FIRSTS})\s{{1,2}}(?:{_SECONDS})")
+
+
+#: Stand around the parts of a code that is one word, and in place of its blanks.
+_MARK, _BLANK = "\0", "\1"
 
 
 class UnitKind(Enum):
@@ -81,49 +89,68 @@ class Unit:
 def tokens(text: str) -> list[str]:
     """What the index holds for a text, in order, repetitions kept: the tokens of its `units`.
 
-    Words that no code touches and that make no pair are looked up, which is most of them.
+    Words are looked up with the signs around them, which most texts have in common; a code stands there
+    as one word, which begins with a character that no text has.
     """
-    of_words = _tokens_plain if _is_plain(text) else _tokens_of_units
-    found: list[str] = []
-    position = 0
-    for match in codes_find(text):
-        found += of_words(text, position, match.start)
-        found += _tokens_of_code(text[match.start : match.end], match.code, match.kind)
-        position = match.end
-    found += of_words(text, position, len(text))
-    return found
-
-
-def _is_plain(text: str) -> bool:
     if not text.isascii() and _FOREIGN_LETTER.search(text):
-        return False
-    lower = text.lower()
-    return not (any(second in lower for second in _SECONDS) and _PAIR.search(text))
+        return [token for unit in units(text) for token in (unit.token, *unit.parts)]
+    text = text.replace(_MARK, " ")
+    if codes := codes_find(text):
+        text = "".join(_with_codes_as_words(text, codes))
+    if pairs := [found for near in _MAY_PAIR.finditer(text.lower()) if (found := _PAIR.match(text, near.start()))]:
+        text = "".join(_with_pairs_as_words(text, pairs))
+    return list(chain.from_iterable(map(_kept.__getitem__, text.split())))
 
 
-def _tokens_plain(text: str, start: int, end: int) -> Iterator[str]:
-    return chain.from_iterable(map(_tokens_of_word, _ASCII_WORD.findall(text, start, end)))
+def _with_codes_as_words(text: str, codes: Iterable[CodeMatch]) -> Iterator[str]:
+    position = 0
+    for match in codes:
+        yield text[position : match.start]
+        code = (text[match.start : match.end], match.code, match.kind)
+        yield f" {_MARK}{_MARK.join(_BLANK.join(part.split()) for part in code)} "
+        position = match.end
+    yield text[position:]
 
 
-def _tokens_of_units(text: str, start: int, end: int) -> Iterator[str]:
-    """The same where letters are foreign or words make pairs."""
-    part = text[start:end]
-    if _FOREIGN_LETTER.search(part):
-        return (token for unit in _words(text, start, end) for token in (unit.token, *unit.parts))
-    part = _PAIR.sub(_pair_together, part)
-    return _tokens_plain(part, 0, len(part))
+def _with_pairs_as_words(text: str, pairs: Iterable[re.Match[str]]) -> Iterator[str]:
+    position = 0
+    for found in pairs:
+        yield text[position : found.start()]
+        yield PAIRS.get((found[1].lower(), found[2].lower()), found[0])
+        position = found.end()
+    yield text[position:]
 
 
-def _pair_together(found: re.Match[str]) -> str:
-    return PAIRS.get((found[1].lower(), found[2].lower()), found[0])
+class _Kept(dict[str, tuple[str, ...]]):
+    """Text without blanks -> its tokens: those of a code, or of words with the signs around them.
+
+    A dictionary is asked in half the time of lru_cache; it starts again when it is full.
+    """
+
+    def __missing__(self, text: str) -> tuple[str, ...]:
+        if len(self) >= TEXTS_KEPT:
+            self.clear()
+        found = self[text] = _tokens_between_blanks(text)
+        return found
 
 
-@lru_cache(maxsize=200_000)
-def _tokens_of_word(word: str) -> tuple[str, ...]:
-    """The tokens of one word that is no code."""
-    found = _WORD.match(word)
-    unit = _word_unit(found) if found else None
-    return (unit.token, *unit.parts) if unit else ()
+_kept = _Kept()
+
+
+def _tokens_between_blanks(text: str) -> tuple[str, ...]:
+    if text[0] == _MARK:
+        written, code, kind = text[1:].replace(_BLANK, " ").split(_MARK)
+        return _tokens_of_code(written, code, kind)
+    if text.isascii() and text.isalnum():
+        raw = text.lower()[:TOKEN_CHARS]
+        return (stem(raw),) if _tells(raw) else ()
+    found = (_word_unit(word) for word in _WORD.finditer(text))
+    return tuple(token for unit in found if unit for token in (unit.token, *unit.parts))
+
+
+def _tells(raw: str) -> bool:
+    """Whether a word in lower case can tell entries apart: no stop word, no single letter."""
+    return raw not in STOPWORDS and (len(raw) > 1 or raw.isdigit())
 
 
 def units(text: str) -> Iterator[Unit]:
@@ -209,7 +236,7 @@ def _word_unit(found: re.Match[str]) -> Unit | None:
         return None
     parts = _PART.findall(raw)
     if len(parts) == 1:
-        if raw in STOPWORDS or (len(raw) == 1 and not raw.isdigit()):
+        if not _tells(raw):
             return None
         return Unit(UnitKind.WORD, stem(raw), (), found.start(), found.end())
     if len(parts) == 2 and (pair := PAIRS.get((parts[0], parts[1]))):
@@ -231,7 +258,7 @@ def compound_words(raw: str) -> list[str]:
 
 def folded(word: str) -> str:
     """Lower case, without the marks that lower case of some letters adds (\u0130)."""
-    return _FOREIGN.sub("", word.lower())
+    return word.lower() if word.isascii() else _FOREIGN.sub("", word.lower())
 
 
 @lru_cache(maxsize=20_000)

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -23,6 +24,14 @@ from knowledge.search.rank import ranks_of_status
 
 _FOREIGN = re.compile(r"[^\w.$#@/-]")
 _HEAD = ("codes", "title", "tags", "labels")
+
+#: Rows that one statement adds; SQLite takes 32,766 values in one.
+STATEMENT_ROWS = 500
+
+#: What PostgreSQL gathers of a rebuild before it sorts it in; a search in between reads half of it on average.
+GATHERED_KB = 2_048
+
+_T = TypeVar("_T")
 
 #: The label that every row has. No word of a text begins with a slash.
 EVERY_ROW = "/e"
@@ -54,25 +63,11 @@ class Asked:
         return not (self.groups or self.labels or self.excluded)
 
 
-class Document(NamedTuple):
-    """What a row says about its entry; a blank before, between and after the tokens of a text."""
-
-    rank: int
-    #: The entry's id in hexadecimal digits.
-    entry: str
-    category: str
-    severity: str
-    merit: float
-    codes: str
-    title: str
-    tags: str
-    problem: str
-    solution: str
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Codes, title, tags, problem and solution."""
-        return self[5:10]
+#: A row as `documents` gives it: rank, merit, then by field its tokens with a blank before, between and after.
+Document = tuple[Any, ...]
+#: Number of the first field of a Document, codes; title, tags, problem and solution follow.
+FIRST_FIELD = 2
+_DOCUMENT = ("rank", "merit", "codes", "title", "tags", "problem", "solution")
 
 
 _searched: ContextVar[str] = ContextVar("searched", default=DEFAULT_DB_ALIAS)
@@ -141,11 +136,35 @@ def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> li
     return list(dict.fromkeys(rank for _, rank in found))
 
 
-def documents_write(columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
-    """Add rows; a tenth of what bulk_create takes, most of which is the making of objects."""
-    sql = f"INSERT INTO kb_search_docs ({', '.join(columns)}) VALUES ({marks(len(columns))})"
+def one_of(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """A condition that a column has one of these values, and its parameters; many place holders are slow to read."""
+    if _is_sqlite():
+        return f"{column} IN ({marks(len(values))})", list(values)
+    return f"{column} = ANY(%s)", [list(values)]
+
+
+def rows_add(table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows the fastest way.
+
+    On SQLite many in one statement: before each statement with a trigger FTS5 writes what it has gathered.
+    """
+    named = f"{table} ({', '.join(columns)})"
     with _connection().cursor() as cursor:
-        cursor.executemany(sql, values)
+        if _is_sqlite():
+            row = f"({marks(len(columns))})"
+            for some in sliced(values, STATEMENT_ROWS):
+                sql = f"INSERT INTO {named} VALUES {', '.join([row] * len(some))}"
+                cursor.execute(sql, list(chain.from_iterable(some)))
+        elif values:
+            with _connection().wrap_database_errors, cursor.copy(f"COPY {named} FROM STDIN") as copy:
+                for one in values:
+                    copy.write_row(one)
+
+
+def sliced(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    """The values in order, so many at a time."""
+    for first in range(0, len(values), size):
+        yield values[first : first + size]
 
 
 def documents_delete(found: Sequence[int]) -> None:
@@ -155,13 +174,12 @@ def documents_delete(found: Sequence[int]) -> None:
             cursor.execute(f"DELETE FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
 
 
-def documents(found: Sequence[int]) -> list[Document]:
-    """The rows with these ranks, in any order."""
+def documents(found: Sequence[int], *, fields: int) -> list[Document]:
+    """The rows with these ranks, in any order, with so many of their fields: 4 leave the solution out, 5 are all."""
     if not found:
         return []
-    columns = ", ".join(Document._fields).replace("entry", "entry_id", 1)
-    answer = rows(f"SELECT {columns} FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
-    return [Document(row[0], hexadecimal(row[1]), *row[2:]) for row in answer]
+    columns = ", ".join(_DOCUMENT[: FIRST_FIELD + fields])
+    return rows(f"SELECT {columns} FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
 
 
 def hexadecimal(value: UUID | str) -> str:
@@ -174,12 +192,20 @@ def stored(key: UUID) -> UUID | str:
     return key.hex if _is_sqlite() else key
 
 
-def entries_of(found: Sequence[int]) -> dict[int, str]:
-    """The entry of each of these rows, in hexadecimal digits."""
+def taken(found: Sequence[int]) -> set[int]:
+    """Those of these ranks that a row has."""
     if not found:
-        return {}
-    answer = rows(f"SELECT rank, entry_id FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
-    return {rank: hexadecimal(entry) for rank, entry in answer}
+        return set()
+    return {row[0] for row in rows(f"SELECT rank FROM kb_search_docs WHERE rank IN ({_numbers(found)})")}
+
+
+def entries(found: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Rank, names of the first codes, and these columns of the entries of these rows, in any order."""
+    if not found:
+        return []
+    chosen = ", ".join(f"e.{column}" for column in columns)
+    sql = f"SELECT d.rank, d.code_names, {chosen} FROM kb_search_docs d JOIN kb_entries e ON e.id = d.entry_id"
+    return rows(f"{sql} WHERE d.rank IN ({_numbers(found)})")
 
 
 def kinds_of(found: Sequence[int]) -> list[tuple[str, str, int]]:
@@ -233,7 +259,7 @@ def index_resync(using: str = DEFAULT_DB_ALIAS) -> None:
     A contentless FTS5 table that does not hold what a row says refuses to delete it ("database disk
     image is malformed"), so this comes before rows are written again.
     """
-    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+    with transaction.atomic(using=using), writes_gathered(using), connections[using].cursor() as cursor:
         # Asked inside: between two transactions the site can move to the other database.
         fill = _fts_fill if connections[using].vendor == "sqlite" else _vectors_fill
         fill(cursor)
@@ -261,6 +287,29 @@ def _vectors_fill(cursor: CursorWrapper) -> None:
 
 def _joined(columns: Iterable[str]) -> str:
     return " || ' ' || ".join(columns)
+
+
+@contextmanager
+def writes_gathered(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Many rows are written in this block: PostgreSQL sorts their tokens in by the thousand, not one by one.
+
+    A search meanwhile reads what was gathered from end to end, so this is for bulk only. A database that is
+    just being made may not have the indexes yet, and the site may have moved when the block ends.
+    """
+    _gin_set(using, f"fastupdate = on, gin_pending_list_limit = {GATHERED_KB:d}")
+    yield
+    _gin_set(using, "fastupdate = off")
+
+
+def _gin_set(using: str, parameters: str) -> None:
+    """Set these parameters of the indexes, sort in what was gathered, and count the rows for the planner."""
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        if connections[using].vendor == "sqlite":
+            return
+        for index in Index:
+            cursor.execute(f"ALTER INDEX IF EXISTS {_table(index)} SET ({parameters})")
+            cursor.execute(f"SELECT gin_clean_pending_list(to_regclass('{_table(index)}'))")
+        cursor.execute("ANALYZE kb_search_docs, kb_search_vectors, kb_search_terms, kb_search_grams")
 
 
 def _is_sqlite() -> bool:

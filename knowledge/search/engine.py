@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from time import perf_counter
 
@@ -44,33 +44,38 @@ TELLING_SHARE = 0.15
 _NO_FILTERS = SearchFilters()
 
 
-@dataclass(frozen=True)
 class _Found:
     """What a search found before it is cut into pages."""
 
-    ordered: list[Scored]
-    #: How many there are, up to one more than COUNT_CAP.
-    total: int
-    #: What a further row must have; None where the ordered ones are all.
-    asked: Asked | None = None
+    def __init__(self, ordered: list[Scored], *, further: Asked | None = None, total: int = 0) -> None:
+        self.ordered = ordered
+        #: What rows beyond the ordered ones must have; None where the ordered ones are all.
+        self.further = further
+        #: How many there are, where the index knows.
+        self._total = total
 
     def page(self, first: int, size: int) -> dict[int, float]:
         """Rank and score of the rows of one page: the ordered ones, then the others by static rank."""
         here = {one.rank: one.score for one in self.ordered[first : first + size]}
         missing = min(size, COUNT_CAP - first) - len(here)
-        if self.asked and missing > 0 and first + len(here) < self.total:
+        if self.further and missing > 0:
             after = max(0, first - len(self.ordered))
-            others = self.rows(after + missing + len(self.ordered))
             known = {one.rank for one in self.ordered}
+            others = database.ranks(self.further, Index.WORDS, limit=after + missing + len(known))
             others = [rank for rank in others if rank not in known]
             here |= dict.fromkeys(others[after : after + missing], 0.0)
         return here
 
-    def rows(self, limit: int) -> list[int]:
-        """The rows that were found, by static rank."""
-        if self.asked is None:
-            return [one.rank for one in self.ordered[:limit]]
-        return database.ranks(self.asked, Index.WORDS, limit=limit)
+    @cached_property
+    def rows(self) -> list[int]:
+        """The rows that were found, by static rank, at most one more than COUNT_CAP."""
+        if self.further is None:
+            return [one.rank for one in self.ordered]
+        return database.ranks(self.further, Index.WORDS, limit=COUNT_CAP + 1)
+
+    def total(self) -> int:
+        """How many were found, up to one more than COUNT_CAP."""
+        return self._total or len(self.rows)
 
 
 def entry_search(
@@ -85,60 +90,56 @@ def entry_search(
     query = query_parse(text, filters)
     plan = plan_made(query)
     size = min(max(1, page_size), PAGE_SIZE_LIMIT)
-    found = _find(plan)
+    found, strict = _find(plan)
     here = found.page((max(1, page) - 1) * size, size)
-    hits = hits_made(_entries(here, found.ordered), Highlighter(plan.groups))
+    hits = hits_made(here, Highlighter(plan.groups))
     hits = promoted_first(hits, normalized=query.normalized, filters=query.filters, page=page)
+    added = sum(hit.promoted and not hit.score for hit in hits)
     return SearchResults(
         text=text,
         filters=query.filters,
         normalized=query.normalized,
         hits=hits,
-        total=min(found.total, COUNT_CAP) + sum(hit.promoted and not hit.score for hit in hits),
-        total_capped=found.total > COUNT_CAP,
         page=max(1, page),
         page_size=size,
         elapsed_ms=(perf_counter() - began) * 1000,
         codes=query.codes,
-        count_facets=facet_counter(plan, found.rows, strict=found.asked is not None, cap=COUNT_CAP),
+        count_total=lambda: (min(found.total(), COUNT_CAP) + added, found.total() > COUNT_CAP),
+        count_facets=facet_counter(plan, lambda: found.rows[:COUNT_CAP], strict=strict, cap=COUNT_CAP),
         did_you_mean=_meant(text, plan, hits),
     )
 
 
-def _find(plan: Plan) -> _Found:
+def _find(plan: Plan) -> tuple[_Found, bool]:
+    """What fits, and whether all of it has every group."""
     if not plan.groups:
-        if not plan.query.blank:
-            return _Found([], 0)
-        return _Found([], database.count(plan.asked, cap=COUNT_CAP + 1), plan.asked)
-    ranks = database.ranks(plan.asked, Index.WORDS, limit=CANDIDATES)
+        return _Found([], further=plan.asked if plan.query.blank else None), True
+    ranks, all_of_them = _first(plan)
     if plan.query.phrases or (len(plan.groups) > 1 and len(ranks) < FEW_RESULTS):
-        ordered = _partly(plan, ranks)
-        return _Found(ordered, len(ordered))
-    return _Found(_ordered(plan, _first(plan, ranks)), _total(plan, ranks), plan.asked)
+        return _Found(_partly(plan, ranks)), False
+    ordered = _ordered(plan, ranks, everywhere=True)
+    if all_of_them:
+        return _Found(ordered), True
+    return _Found(ordered, further=plan.asked, total=plan.total), True
 
 
-def _total(plan: Plan, ranks: list[int]) -> int:
-    """How many rows have every group, up to one more than COUNT_CAP."""
-    if len(ranks) < CANDIDATES:
-        return len(ranks)
-    return plan.total or database.count(plan.asked, cap=COUNT_CAP + 1)
-
-
-def _first(plan: Plan, ranks: list[int]) -> list[int]:
-    """The rows that become candidates: with every group in codes, title or tags first."""
-    if len(ranks) < CANDIDATES:
-        return ranks
-    head = database.ranks(plan.asked, Index.HEAD, limit=CANDIDATES)
-    return list(dict.fromkeys([*head, *ranks]))[:CANDIDATES]
+def _first(plan: Plan) -> tuple[list[int], bool]:
+    """At most CANDIDATES rows that have every group, those with all in codes, title or tags first; are they all?"""
+    head: list[int] = []
+    if plan.fewest >= CANDIDATES:
+        head = database.ranks(plan.asked, Index.HEAD, limit=CANDIDATES)
+        if len(head) == CANDIDATES:
+            return head, False
+    words = database.ranks(plan.asked, Index.WORDS, limit=CANDIDATES)
+    return list(dict.fromkeys([*head, *words]))[:CANDIDATES], len(words) < CANDIDATES
 
 
 def _partly(plan: Plan, ranks: list[int]) -> list[Scored]:
     """The rows that have every group and the better ones of those that have some, rarest groups first."""
-    found = _first(plan, ranks)
     if not plan.query.phrases:
         more = database.ranks_of_each(list(_parts(plan)), limit=ROWS_PER_GROUP)
-        found = list(dict.fromkeys([*found, *more]))[:CANDIDATES]
-    ordered = _ordered(plan, found)
+        ranks = list(dict.fromkeys([*ranks, *more]))[:CANDIDATES]
+    ordered = _ordered(plan, ranks, everywhere=False)
     ordered = [one for one in ordered if all(one.says(phrase) for phrase in plan.query.phrases)]
     best = max((one.coverage for one in ordered), default=0.0)
     return [one for one in ordered if one.coverage >= best * PARTIAL_SHARE]
@@ -156,15 +157,9 @@ def _parts(plan: Plan) -> list[tuple[Asked, Index]]:
     return questions
 
 
-def _ordered(plan: Plan, ranks: Sequence[int]) -> list[Scored]:
-    return scored(database.documents(ranks), plan.groups, plan.weights)
-
-
-def _entries(here: dict[int, float], ordered: Sequence[Scored]) -> dict[str, float]:
-    """Entry (in hexadecimal digits) and score of the rows of a page, in order."""
-    known = {one.rank: one.document.entry for one in ordered if one.rank in here}
-    known |= database.entries_of([rank for rank in here if rank not in known])
-    return {known[rank]: score for rank, score in here.items() if rank in known}
+def _ordered(plan: Plan, ranks: Sequence[int], *, everywhere: bool) -> list[Scored]:
+    documents = database.documents(ranks, fields=4 if everywhere else 5)
+    return scored(documents, plan.groups, plan.weights, everywhere=everywhere)
 
 
 def _meant(text: str, plan: Plan, hits: Sequence[SearchHit]) -> str:

@@ -14,10 +14,10 @@ from knowledge.search.types import FacetCount, Facets
 TAGS_COUNTED = 20
 
 
-def facet_counter(plan: Plan, rows: Callable[[int], list[int]], *, strict: bool, cap: int) -> Callable[[], Facets]:
+def facet_counter(plan: Plan, rows: Callable[[], list[int]], *, strict: bool, cap: int) -> Callable[[], Facets]:
     """Counts the facets when they are asked for: a page that is typed into does not need them.
 
-    `rows` gives the first results. Each filter's values are counted under the other filters, at most `cap`
+    `rows` gives the results. Each filter's values are counted under the other filters, at most `cap`
     rows; where some words are enough (`strict` is False), among the results.
     """
 
@@ -29,7 +29,7 @@ def facet_counter(plan: Plan, rows: Callable[[int], list[int]], *, strict: bool,
 
     def count() -> Facets:
         filters = plan.query.filters
-        found = rows(cap)
+        found = rows()
         kinds = database.kinds_of(found)
         categories = database.kinds_of(rows_without("category", found)) if filters.category else kinds
         severities = database.kinds_of(rows_without("severity", found)) if filters.severity else kinds

@@ -1,52 +1,58 @@
-"""The results of a page: entries with their tags and codes, titles and passages with the found words marked.
+"""The results of a page: entries with their first codes, titles and passages with the found words marked.
 
-The rows come in three queries of our own, and tags and codes that several hits share become one object:
-Django's prefetching takes longer than the search.
+One query gives them, and no object is made with Django's constructors: both would take longer than the search.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Model
 from django.db.models.base import ModelState
 
-from knowledge.models import Entry, EntryCode, ErrorCode, Tag
+from knowledge.models import Entry
+from knowledge.search import database
 from knowledge.search.analysis import units
-from knowledge.search.database import hexadecimal, marks, rows, stored
 from knowledge.search.snippet import Highlighter
 from knowledge.search.types import SearchHit
 
 #: What a hit's entry is fetched with, Django fetches the rest when it is asked for.
 _COLUMNS = [
     *("id", "title", "problem", "solution", "category", "severity", "status", "origin"),
-    *("usage_count", "success_count", "failure_count", "version", "updated_at"),
+    *("usage_count", "success_count", "failure_count", "version", "created_at", "updated_at"),
 ]
-_CODE_COLUMNS = ["id", "code", "kind", "meaning"]
-
-_M = TypeVar("_M", bound=Model)
-
-#: Codes of each hit that are fetched; a long text can have dozens.
-CODES_SHOWN = 8
 
 
-def hits_made(scores: Mapping[str, float], highlighter: Highlighter) -> tuple[SearchHit, ...]:
-    """The hits for these entries (ids in hexadecimal digits), in order."""
-    entries = _entries(scores)
-    return tuple(
-        SearchHit(
-            entry=entry,
-            score=score,
-            title_html=highlighter.marked(entry.title),
-            snippet_html=highlighter.snippet((entry.problem, entry.solution)),
-        )
-        for key, score in scores.items()
-        if (entry := entries.get(key))
+class _CodeShown(NamedTuple):
+    """What a list shows of an ErrorCode."""
+
+    code: str
+
+
+class _CodeLink(NamedTuple):
+    """What a list shows of an EntryCode."""
+
+    error_code: _CodeShown
+
+
+def hits_made(scores: Mapping[int, float], highlighter: Highlighter) -> tuple[SearchHit, ...]:
+    """The hits for the entries of these rows, in order."""
+    found = {row[0]: row for row in database.entries(list(scores), _COLUMNS)}
+    return tuple(_hit(found[rank], score, highlighter) for rank, score in scores.items() if rank in found)
+
+
+def _hit(row: tuple[Any, ...], score: float, highlighter: Highlighter) -> SearchHit:
+    entry = _entry(row[2:])
+    entry.code_links = _code_links(row[1])  # type: ignore[attr-defined]
+    return SearchHit(
+        entry=entry,
+        score=score,
+        title_html=highlighter.marked(entry.title),
+        snippet_html=highlighter.snippet((entry.problem, entry.solution)),
     )
 
 
@@ -70,18 +76,14 @@ def spelling_shown(text: str, corrected: Mapping[str, str], entries: Sequence[En
     return "".join([*pieces, text[position:]]) if pieces else ""
 
 
-def _entries(ids: Iterable[str]) -> dict[str, Entry]:
-    keys: list[Any] = [stored(UUID(one)) for one in ids]
-    if not keys:
-        return {}
-    entries = {}
-    for row in rows(f"SELECT {', '.join(_COLUMNS)} FROM kb_entries WHERE id IN ({marks(len(keys))})", keys):
-        entry = _made(Entry, **dict(zip(_COLUMNS, row, strict=True)))
-        entry.id, entry.updated_at = _uuid(row[0]), _moment(row[-1])
-        entries[entry.pk.hex] = entry
-    _tags_given(entries, keys)
-    _codes_given(entries, keys)
-    return entries
+def _entry(values: tuple[Any, ...]) -> Entry:
+    """An entry from its row; a tenth of what Model.__init__ takes, with its signals and checks of arguments."""
+    entry = Entry.__new__(Entry)
+    entry.__dict__.update(zip(_COLUMNS, values, strict=True), _state=ModelState())
+    entry._state.adding, entry._state.db = False, database.searched()
+    entry.id = _uuid(entry.id)
+    entry.created_at, entry.updated_at = _moment(entry.created_at), _moment(entry.updated_at)
+    return entry
 
 
 def _uuid(value: UUID | str) -> UUID:
@@ -94,42 +96,6 @@ def _moment(value: datetime | str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _tags_given(entries: Mapping[str, Entry], keys: Sequence[Any]) -> None:
-    """Give each entry its tags, as prefetch_related would."""
-    tags: dict[int, Tag] = {}
-    of_entry: dict[str, list[Tag]] = {key: [] for key in entries}
-    sql = "SELECT et.entry_id, t.id, t.name FROM kb_entry_tags et JOIN kb_tags t ON t.id = et.tag_id"
-    for entry, number, name in rows(f"{sql} WHERE et.entry_id IN ({marks(len(keys))})", keys):
-        tag = tags.get(number) or tags.setdefault(number, _made(Tag, id=number, name=name))
-        of_entry[hexadecimal(entry)].append(tag)
-    for key, entry in entries.items():
-        found = Tag.objects.all()
-        found._result_cache = sorted(of_entry[key], key=attrgetter("name"))
-        entry._prefetched_objects_cache = {"tags": found}  # type: ignore[attr-defined]
-
-
-def _codes_given(entries: Mapping[str, Entry], keys: Sequence[Any]) -> None:
-    """Give each entry its first codes as `code_links`, its own first."""
-    codes: dict[int, ErrorCode] = {}
-    for entry in entries.values():
-        entry.code_links = []  # type: ignore[attr-defined]
-    sql = (
-        "SELECT ec.id, ec.entry_id, ec.position, c.id, c.code, c.kind, c.meaning FROM kb_entry_codes ec "
-        f"JOIN kb_error_codes c ON c.id = ec.error_code_id WHERE ec.entry_id IN ({marks(len(keys))}) "
-        f"AND ec.position < {CODES_SHOWN} ORDER BY ec.position, ec.id"
-    )
-    for pk, entry_id, position, *code in rows(sql, keys):
-        if code[0] not in codes:
-            codes[code[0]] = _made(ErrorCode, **dict(zip(_CODE_COLUMNS, code, strict=True)))
-        entry = entries[hexadecimal(entry_id)]
-        link = _made(EntryCode, id=pk, entry_id=entry.pk, error_code_id=code[0], position=position)
-        link._state.fields_cache["error_code"] = codes[code[0]]
-        entry.code_links.append(link)  # type: ignore[attr-defined]
-
-
-def _made(model: type[_M], **values: Any) -> _M:
-    """A row as an object; a tenth of what Model.__init__ takes, with its signals and checks of arguments."""
-    made = model.__new__(model)
-    made.__dict__.update(values, _state=ModelState())
-    made._state.adding, made._state.db = False, "default"
-    return made
+@lru_cache(maxsize=5_000)
+def _code_links(names: str) -> tuple[_CodeLink, ...]:
+    return tuple(_CodeLink(_CodeShown(name)) for name in names.splitlines())

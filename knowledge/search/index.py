@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -14,23 +14,27 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from knowledge.models import Entry, EntryStatus, SearchDoc
+from knowledge.models import Entry, EntryStatus, SearchDoc, SearchTerm
 from knowledge.search import database, terms
 from knowledge.search.analysis import code_parts, code_token, tokens
 from knowledge.search.rank import Standing, merit_of, rank_of
 
 #: Entries that are analysed and written at a time.
-BATCH_ROWS = 500
+BATCH_ROWS = 1_000
+#: Batches of a rebuild after which the frequencies of terms are written.
+COUNTED_BATCHES = 10
+#: Codes of an entry that a list of results shows; a long text can have dozens.
+CODES_SHOWN = 8
 #: Where a rebuild has got to; forgotten when it ends, or after a day.
 CURSOR_KEY = "knowledge.search.rebuild"
 CURSOR_SECONDS = 24 * 60 * 60
 
 #: Of an index row, in the order of the model.
 _COLUMNS = (
-    *("rank", "entry_id", "category", "severity", "status", "version"),
-    *("codes", "title", "tags", "problem", "solution", "labels", "merit"),
+    *("rank", "entry_id", "category", "severity", "status", "version", "merit", "code_names"),
+    *("codes", "title", "tags", "labels", "problem", "solution"),
 )
-_STATUS, _FIRST_TEXT, _LAST_TEXT = _COLUMNS.index("status"), _COLUMNS.index("codes"), _COLUMNS.index("merit")
+_STATUS, _FIRST_TEXT = _COLUMNS.index("status"), _COLUMNS.index("codes")
 _Row = tuple[Any, ...]
 _ENTRY = (
     *("id", "title", "problem", "solution", "category", "severity", "status", "version"),
@@ -96,18 +100,33 @@ def index_rebuild_resume() -> int:
     """Go on with a rebuild that was interrupted, or begin one; the number of entries that were looked at.
 
     1. SQLite's FTS5 tables are filled again when they hold other rows than the ones that they follow.
-    2. Rows without an entry go; every entry is analysed and written where its row differs.
-    3. The frequencies of terms are compared with the rows and put right.
+    2. Rows without an entry go; every entry is analysed and written where its row differs. What terms
+       gain is written every COUNTED_BATCHES only, as most batches have the same.
+    3. The frequencies of terms are compared with the rows and put right, unless both began with nothing.
     """
     if database.index_lost():
         database.index_resync()
     SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))).delete()
-    written = 0
-    while batch := _next_batch(cache.get(CURSOR_KEY)):
-        written += index_update(batch)
-        cache.set(CURSOR_KEY, batch[-1], CURSOR_SECONDS)
-    terms_mend()
+    from_nothing = not (cache.get(CURSOR_KEY) or SearchDoc.objects.exists() or SearchTerm.objects.exists())
+    with database.writes_gathered():
+        written = _rest_written()
+    if not from_nothing:
+        terms_mend()
     cache.delete(CURSOR_KEY)
+    return written
+
+
+def _rest_written() -> int:
+    """Write batch after batch from where a rebuild has got to; the number of entries."""
+    written, counted = 0, Counter[str]()
+    for number, batch in enumerate(iter(lambda: _next_batch(cache.get(CURSOR_KEY)), []), start=1):
+        with transaction.atomic():
+            written += _batch_written(batch, counted)
+            if not number % COUNTED_BATCHES:
+                terms.terms_count(counted)
+                counted.clear()
+        cache.set(CURSOR_KEY, batch[-1], CURSOR_SECONDS)
+    terms.terms_count(counted)
     return written
 
 
@@ -154,7 +173,7 @@ def index_check() -> IndexCheck:
 def doc_forget(*, instance: SearchDoc, **_signal: Any) -> None:
     """Take what a row adds away from the frequencies of terms; called before Django deletes one with its entry."""
     counted: Counter[str] = Counter()
-    _count(counted, instance.status, [getattr(instance, name) for name in _COLUMNS[_FIRST_TEXT:_LAST_TEXT]], -1)
+    _count(counted, [tuple(getattr(instance, name) for name in _COLUMNS)], -1)
     terms.terms_count(counted)
 
 
@@ -181,10 +200,10 @@ def terms_mend() -> None:
     """
     counted: Counter[str] = Counter()
     for status, texts, df in database.docs_and_terms():
-        if df is None:
-            _count(counted, status, [texts], 1)
-        else:
+        if df is not None:
             counted[texts] -= df
+        elif status == EntryStatus.PUBLISHED:
+            counted.update({terms.EVERY, *texts.split()})
     terms.terms_count(counted)
 
 
@@ -192,44 +211,45 @@ def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
     """Write the rows of these entries that are new or differ; adds to `counted` what terms gain and lose."""
     keys = [database.stored(key) for key in batch]
     made = list(_documents(keys))
-    sql = f"SELECT {', '.join(_COLUMNS)} FROM kb_search_docs WHERE entry_id IN ({database.marks(len(keys))})"
-    before = {row[1]: row for row in database.rows(sql, keys)}
+    chosen, params = database.one_of("entry_id", keys)
+    sql = f"SELECT {', '.join(_COLUMNS)} FROM kb_search_docs WHERE {chosen}"
+    before = {row[1]: row for row in database.rows(sql, params)}
     changed = [row for row in made if before.get(row[1]) != row]
     gone = before.keys() - {row[1] for row in made}
     old = [before[key] for key in (*(row[1] for row in changed), *gone) if key in before]
-    for row in old:
-        _count(counted, row[_STATUS], row[_FIRST_TEXT:_LAST_TEXT], -1)
     database.documents_delete([row[0] for row in old])
-    database.documents_write(_COLUMNS, _with_free_ranks(changed))
-    for row in changed:
-        _count(counted, row[_STATUS], row[_FIRST_TEXT:_LAST_TEXT], 1)
+    database.rows_add("kb_search_docs", _COLUMNS, _with_free_ranks(changed))
+    _count(counted, old, -1)
+    _count(counted, changed, 1)
     return len(made)
 
 
-def _count(counted: Counter[str], status: str, texts: Iterable[str], change: int) -> None:
-    """Add the terms of a row to the frequencies, if its entry is published."""
-    if status != EntryStatus.PUBLISHED:
-        return
-    found = {terms.EVERY, *chain.from_iterable(text.split() for text in texts)}
-    if change > 0:
-        counted.update(found)
-    else:
-        counted.subtract(found)
+def _count(counted: Counter[str], found: Iterable[_Row], change: int) -> None:
+    """Add the terms of published rows to the frequencies."""
+    add = counted.update if change > 0 else counted.subtract
+    for row in found:
+        if row[_STATUS] == EntryStatus.PUBLISHED:
+            add({terms.EVERY, *" ".join(row[_FIRST_TEXT:]).split()})
 
 
 def _documents(keys: list[Any]) -> Iterator[_Row]:
-    """The index rows of these entries (ids as the database has them), values in the order of _COLUMNS."""
-    chosen = f"entry_id IN ({database.marks(len(keys))})"
+    """The index rows of these entries (ids as the database has them), values in the order of _COLUMNS.
+
+    The entries come first and stay locked, so that nobody who writes one of them is overwritten with what it was.
+    """
+    chosen, params = database.one_of("id", keys)
+    sql = f"SELECT {', '.join(_ENTRY)} FROM kb_entries WHERE {chosen} ORDER BY id"
+    entries = database.rows(f"{sql} FOR NO KEY UPDATE" if connection.vendor == "postgresql" else sql, params)
+    chosen, params = database.one_of("entry_id", keys)
     tags: dict[Any, list[tuple[str, int]]] = {}
     sql = "SELECT entry_id, t.name, t.id FROM kb_entry_tags JOIN kb_tags t ON t.id = tag_id"
-    for entry, name, number in database.rows(f"{sql} WHERE {chosen}", keys):
+    for entry, name, number in database.rows(f"{sql} WHERE {chosen}", params):
         tags.setdefault(entry, []).append((name, number))
     codes: dict[Any, list[Any]] = {}
     sql = "SELECT entry_id, position, c.id, c.code, c.kind FROM kb_entry_codes ec JOIN kb_error_codes c ON c.id = error_code_id"
-    for entry, *code in database.rows(f"{sql} WHERE {chosen} ORDER BY position, ec.id", keys):
+    for entry, *code in database.rows(f"{sql} WHERE {chosen} ORDER BY position, ec.id", params):
         codes.setdefault(entry, []).append(code)
-    sql = f"SELECT {', '.join(_ENTRY)} FROM kb_entries WHERE id IN ({database.marks(len(keys))}) ORDER BY id"
-    for facts in database.rows(sql, keys):
+    for facts in entries:
         yield _document(facts, sorted(tags.get(facts[0], [])), codes.get(facts[0], []))
 
 
@@ -241,13 +261,14 @@ def _document(facts: tuple[Any, ...], tags: list[tuple[str, int]], codes: list[t
     labels += [database.label("code", number) for _, number, _, _ in codes]
     return (
         *(rank_of(UUID(database.hexadecimal(pk)), standing), pk, category, severity, status, version),
+        merit_of(standing),
+        "\n".join(code for _, _, code, _ in codes[:CODES_SHOWN]),
         _text(_code_tokens(codes)),
         _text(tokens(title)),
         _text(token for name, _ in tags for token in _tokens_of_tag(name)),
+        _text(labels),
         _text(tokens(problem)),
         _text(tokens(solution)),
-        _text(labels),
-        merit_of(standing),
     )
 
 
@@ -269,15 +290,18 @@ def _code_tokens(codes: list[tuple[int, int, str, str]]) -> Iterator[str]:
 
 
 def _with_free_ranks(made: list[_Row]) -> list[_Row]:
-    """The rows with ranks that no other row has; two equal hashes in one bucket are rare, not impossible."""
-    taken = set(database.entries_of([row[0] for row in made]))
+    """The rows with ranks that no other row has; two equal hashes in one bucket are rare, not impossible.
+
+    In the order of their ranks: FTS5 writes all that it has gathered for each rank that goes back.
+    """
+    taken = database.taken([row[0] for row in made])
     free = []
     for rank, *rest in made:
         while rank in taken:
             rank += 1  # noqa: PLW2901 - the next one
         taken.add(rank)
         free.append((rank, *rest))
-    return free
+    return sorted(free)
 
 
 def _next_batch(after: UUID | None) -> list[UUID]:

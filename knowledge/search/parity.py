@@ -45,5 +45,5 @@ def _answer(text: str, filters: SearchFilters, alias: str) -> list[str]:
     """Count and spelling that was meant, then entry and score of each result of the first page."""
     with searched_at(alias):
         results = entry_search(text, filters=filters, page_size=RESULTS)
-    found = [f"{hit.entry.pk.hex} {hit.score:.9g}" for hit in results.hits]
-    return [f"total {results.total}", f"meant {results.did_you_mean!r}", *found]
+        found = [f"{hit.entry.pk.hex} {hit.score:.9g}" for hit in results.hits]
+        return [f"total {results.total}", f"meant {results.did_you_mean!r}", *found]

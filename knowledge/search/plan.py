@@ -32,6 +32,8 @@ class Plan:
     #: What each group counts.
     weights: tuple[float, ...]
     asked: Asked
+    #: How many published entries have the rarest group at most.
+    fewest: int
     #: How many published entries have the only token that is asked for; 0 when it is more than one token.
     total: int
     #: Mistyped token -> the term that was meant.
@@ -53,6 +55,7 @@ def plan_made(query: Query) -> Plan:
     corrected: dict[str, str] = {}
     groups: list[Group] = []
     tokens: list[tuple[str, ...]] = []
+    frequencies: list[int] = []
     weights: list[float] = []
     for typed in query.groups:
         group, found = _found(typed, known, corrected)
@@ -61,12 +64,14 @@ def plan_made(query: Query) -> Plan:
             found = dict.fromkeys((one.token for one in group.alternatives), 1)
         groups.append(group)
         tokens.append(tuple(found))
+        frequencies.append(sum(found.values()))
         weights.append(group.weight * rarity(max(found.values(), default=0), entries))
     weights = _beside_codes(groups, weights)
     asked = Asked(tuple(tokens), labels_of(query.filters), query.excluded, query.filters.status)
     only = tokens[0][0] if [len(some) for some in tokens] == [1] and not (asked.labels or asked.excluded) else ""
     total = known.get(only, 0) if asked.status == EntryStatus.PUBLISHED else 0
-    return Plan(query, tuple(groups), tuple(tokens), tuple(weights), asked, total, corrected)
+    fewest = min(frequencies, default=0)
+    return Plan(query, tuple(groups), tuple(tokens), tuple(weights), asked, fewest, total, corrected)
 
 
 def labels_of(filters: SearchFilters) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from knowledge.codes import Code, CodeKind, code_given, code_normalize, codes_find
 from knowledge.models import Category, Severity
 from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, compound_words, folded, tokens, units
-from knowledge.search.database import marks, rows
+from knowledge.search.database import one_of, rows
 from knowledge.search.types import SearchFilters
 from knowledge.text import storable
 
@@ -205,7 +205,8 @@ def _codes_by_alias(aliases: list[str]) -> list[tuple[str, str]]:
     if not aliases:
         return []
     sql = "SELECT a.alias, c.code FROM kb_code_aliases a JOIN kb_error_codes c ON c.id = a.error_code_id"
-    return [(alias, code) for alias, code in rows(f"{sql} WHERE a.alias IN ({marks(len(aliases))})", aliases)]
+    chosen, params = one_of("a.alias", aliases)
+    return [(alias, code) for alias, code in rows(f"{sql} WHERE {chosen}", params)]
 
 
 def _word_runs(typed: str) -> dict[str, tuple[int, int]]:

@@ -13,7 +13,7 @@ from math import log
 from operator import itemgetter
 from typing import NamedTuple
 
-from knowledge.search.database import Document
+from knowledge.search.database import FIRST_FIELD, Document
 from knowledge.search.query import Alternative, Group
 
 #: Field -> weight, usual number of tokens.
@@ -21,6 +21,8 @@ FIELDS = {"codes": (9.0, 5), "title": (5.0, 9), "tags": (4.0, 5), "problem": (2.
 _FIELDS = tuple(FIELDS.values())
 _K1 = 2.5
 _B = 0.7
+#: What a group is worth that stands once in a solution of usual length and nowhere else.
+_ELSEWHERE = FIELDS["solution"][0] / (FIELDS["solution"][0] + _K1)
 #: What no length adds to: a text of usual length divides by 1.
 _LENGTH_FREE = 1 - _B
 #: How much more an entry is worth that meets more of the query.
@@ -41,17 +43,14 @@ _CARRIER_SHARE = 0.7
 class Scored(NamedTuple):
     """A candidate with its score and the share of the query that it meets."""
 
-    document: Document
+    rank: int
     score: float
     coverage: float
-
-    @property
-    def rank(self) -> int:
-        return self.document.rank
+    document: Document
 
     def says(self, phrase: str) -> bool:
         """Whether these tokens stand together in one field."""
-        return any(f" {phrase} " in text for text in self.document.texts)
+        return any(f" {phrase} " in text for text in self.document[FIRST_FIELD:])
 
 
 def rarity(frequency: int, entries: int) -> float:
@@ -59,18 +58,22 @@ def rarity(frequency: int, entries: int) -> float:
     return log(1 + (max(entries, frequency) - frequency + 0.5) / (frequency + 0.5)) if frequency else 0.0
 
 
-def scored(documents: Sequence[Document], groups: Sequence[Group], weights: Sequence[float]) -> list[Scored]:
-    """The candidates, best first; ties by id.
+def scored(
+    documents: Sequence[Document], groups: Sequence[Group], weights: Sequence[float], *, everywhere: bool
+) -> list[Scored]:
+    """The candidates, best first; ties by rank.
 
-    Column by column and not candidate by candidate: some thousand questions to short texts, of which
-    most are answered by no.
+    Where it is known that each has every group (`everywhere`), documents come without their solution: what
+    stands in no other field stands there. Column by column and not candidate by candidate: some thousand
+    questions to short texts, of which most are answered by no.
     """
     columns = _Columns(documents)
+    elsewhere = _ELSEWHERE if everywhere else 0.0
     points, met = [0.0] * len(documents), [0.0] * len(documents)
     for group, weight in zip(groups, weights, strict=True):
         for number, strength in enumerate(columns.strengths(group)):
-            if strength:
-                points[number] += weight * strength
+            if strength or elsewhere:
+                points[number] += weight * (strength or elsewhere)
                 met[number] += weight
     columns.pairs_add(points, groups, weights)
     shares = columns.yielding(groups)
@@ -78,10 +81,10 @@ def scored(documents: Sequence[Document], groups: Sequence[Group], weights: Sequ
     found = []
     for document, worth, share, meets in zip(documents, points, shares, met, strict=True):
         coverage = meets / total
-        score = round(worth * share * coverage**_COVERAGE_POWER * document.merit, 9)
-        found.append((-score, document.entry, Scored(document, score, coverage)))
+        score = round(worth * share * coverage**_COVERAGE_POWER * document[1], 9)
+        found.append((-score, document[0], coverage, document))
     found.sort(key=itemgetter(0, 1))
-    return [one for _, _, one in found]
+    return [Scored(rank, -less, coverage, document) for less, rank, coverage, document in found]
 
 
 class _Columns:
@@ -89,8 +92,8 @@ class _Columns:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self.count = len(documents)
-        texts = [document.texts for document in documents]
-        self.fields: list[tuple[str, ...]] = list(zip(*texts, strict=True)) if texts else [()] * len(FIELDS)
+        columns = list(zip(*documents, strict=True))[FIRST_FIELD:]
+        self.fields: list[tuple[str, ...]] = columns or [()] * len(FIELDS)
 
     def strengths(self, group: Group) -> list[float]:
         """How well each candidate has the group: 0 to about 1, more for its own code."""
@@ -102,7 +105,7 @@ class _Columns:
     def _strengths_of(self, one: Alternative) -> list[float]:
         wanted = f" {one.token}" if one.prefix else f" {one.token} "
         found = [0.0] * self.count
-        for (weight, usual), texts in zip(_FIELDS, self.fields, strict=True):
+        for (weight, usual), texts in zip(_FIELDS, self.fields, strict=False):
             share = _B / usual
             for number in [number for number, text in enumerate(texts) if wanted in text]:
                 text = texts[number]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import islice
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from knowledge.codes import codes_find
 from knowledge.search.analysis import PAIRS, code_unit, tokens
@@ -19,12 +19,16 @@ _LEAD_CHARS = 60
 #: Found words of a text that are looked at for its best passage.
 _HITS_READ = 60
 
-#: Where a word begins, and the rest of it.
-_BEGIN = r"(?<![^\W_])(?<![$#@])"
-_END = r"(?:[^\W_]|[$#@])*(?:[-._/](?:[^\W_]|[$#@])+)*"
+#: What may stand between two words that are one.
+_GAPS = (" ", "  ", "\n", " \n", "\n ")
+#: What comes before the beginning of no word, and the rest of a word.
+_BEFORE = re.compile(r"[^\W_]|[$#@]")
+_REST = re.compile(r"(?:[^\W_]|[$#@])*(?:[-._/](?:[^\W_]|[$#@])+)*")
 
-_MARKDOWN = re.compile(r"^```.*$|^#{1,6}\s+|^\s*[-*>]\s+|[`*]{1,3}|\|", re.MULTILINE)
-_BLANKS = re.compile(r"\s+")
+#: Marks at the beginning of a line of Markdown, and those that stand anywhere.
+_LINE_MARK = re.compile(r"#{1,6}\s+|\s*[-*>]\s+")
+_LINE_BEGINS = frozenset("#-*> \t")
+_MARKS = str.maketrans("`*|", "   ")
 
 
 class Highlighter:
@@ -36,8 +40,9 @@ class Highlighter:
         self._prefixes = tuple(one.token for one in alternatives if one.prefix)
         #: Words that stand in texts -> whether they are marked.
         self._words: dict[str, bool] = {}
-        rough = sorted({part for token in (*self._exact, *self._prefixes) for part in _rough(token)})
-        self._rough = re.compile(rf"{_BEGIN}(?:{'|'.join(rough)}){_END}", re.IGNORECASE) if rough else None
+        #: What such a word begins with, in lower case; the analyser decides afterwards.
+        begin = {part for token in (*self._exact, *self._prefixes) for part in _beginnings(token)}
+        self._begin = sorted(begin, key=len)
 
     def marked(self, text: str) -> SafeString:
         """The text, escaped, with <mark> around every found word."""
@@ -47,7 +52,7 @@ class Highlighter:
             pieces += [escape(text[position:start]), f"<mark>{escape(text[start:end])}</mark>"]
             position = end
         pieces.append(escape(text[position:]))
-        return mark_safe("".join(pieces))  # noqa: S308 - every piece is escaped above
+        return SafeString("".join(pieces))  # every piece is escaped above
 
     def snippet(self, texts: Sequence[str]) -> SafeString:
         """The passage with the most different found words, from the first text that has one."""
@@ -56,15 +61,34 @@ class Highlighter:
                 return self._cut(text, start - 1)
         return self._cut(texts[0] if texts else "", 0)
 
-    def _hits(self, text: str) -> Iterable[tuple[int, int]]:
+    def _hits(self, text: str) -> list[tuple[int, int]]:
         """Where the found words are, in order."""
-        if not self._rough:
-            return []
-        found = [(hit.start(), hit.end(), hit[0]) for hit in self._rough.finditer(text)]
+        rough = self._rough(text)
+        found = [(start, end) for start, end, word in rough if self._is_hit(word)]
         # A code can take several words ("file status '35'"), which are no hits one by one.
-        return [(start, end) for start, end, word in found if self._is_hit(word)] or (
-            self._code_hits(text) if found else []
-        )
+        return found or (list(self._code_hits(text)) if rough else [])
+
+    def _rough(self, text: str) -> list[tuple[int, int, str]]:
+        """The words of a text that may be hits, in order."""
+        found: list[tuple[int, int, str]] = []
+        end = 0
+        for start, least in sorted(self._places(_lower(text)).items()):
+            if start >= end and (rest := _REST.match(text, least)):
+                end = rest.end()
+                found.append((start, end, text[start:end]))
+        return found
+
+    def _places(self, lower: str) -> dict[int, int]:
+        """Where a word may be a hit, and where its known beginning ends."""
+        places: dict[int, int] = {}
+        for begin in self._begin:
+            at = lower.find(begin)
+            while at >= 0:
+                end = at + len(begin)
+                if not at or not _BEFORE.match(lower, at - 1):
+                    places[at] = end
+                at = lower.find(begin, end)
+        return places
 
     def _code_hits(self, text: str) -> Iterator[tuple[int, int]]:
         for match in codes_find(text):
@@ -83,14 +107,20 @@ class Highlighter:
 
     def _best_start(self, text: str) -> int:
         """1 + where the best passage begins; 0 when nothing is found."""
-        if not self._rough:
-            return 0
-        hits = [(found.start(), found[0].lower()) for found in islice(self._rough.finditer(text), _HITS_READ)]
-        best, best_count = 0, 0
-        for number, (start, _word) in enumerate(hits):
-            within = {word for at, word in hits[number : number + 30] if at < start + SNIPPET_CHARS - _LEAD_CHARS}
+        hits = [(start, word.lower()) for start, _, word in self._rough(text)[:_HITS_READ]]
+        if len(hits) == 1:
+            return hits[0][0] + 1
+        best, best_count, last = 0, 0, 0
+        within: Counter[str] = Counter()
+        for start, word in hits:
+            while last < len(hits) and hits[last][0] < start + SNIPPET_CHARS - _LEAD_CHARS:
+                within[hits[last][1]] += 1
+                last += 1
             if len(within) > best_count:
                 best, best_count = start + 1, len(within)
+            within[word] -= 1
+            if not within[word]:
+                del within[word]
         return best
 
     def _cut(self, text: str, hit: int) -> SafeString:
@@ -104,18 +134,25 @@ class Highlighter:
             passage = passage[: max(passage.rfind(" ", 0, SNIPPET_CHARS), SNIPPET_CHARS // 2)]
         more = ends or hit + len(rest) < len(text)
         lead, rest = ("\u2026 " if begin else ""), (" \u2026" if more else "")
-        return mark_safe(f"{lead}{self.marked(passage)}{rest}")  # noqa: S308 - escaped by `marked`
+        return SafeString(f"{lead}{self.marked(passage)}{rest}")  # escaped by `marked`
 
 
 def plain_text(markdown: str) -> str:
     """Markdown on one line, without its marks."""
-    return _BLANKS.sub(" ", _MARKDOWN.sub(" ", markdown)).strip()
+    lines = (_LINE_MARK.sub("", line, count=1) if line[:1] in _LINE_BEGINS else line for line in markdown.split("\n"))
+    return " ".join(" ".join(line for line in lines if not line.startswith("```")).translate(_MARKS).split())
 
 
-def _rough(token: str) -> Iterator[str]:
-    """Patterns of how words with a token begin; the analyser decides afterwards."""
-    yield re.escape(token.removesuffix("y") if len(token) > 4 else token)  # "entry", "entries"
+def _lower(text: str) -> str:
+    """The text in lower case, as long as it was."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(char.lower()[:1] for char in text)
+
+
+def _beginnings(token: str) -> Iterator[str]:
+    """How words with a token begin."""
+    yield token.removesuffix("y") if len(token) > 4 else token  # "entry", "entries"
     yield from (part for part in re.findall(r"[^\W\d_]{3,}|\d{2,}", token) if part != token)
     if token.startswith("s0c"):
-        yield f"s?[ -]?[0o]c{re.escape(token[3:])}"
-    yield from (rf"{first}\s{{1,2}}{second}" for (first, second), both in PAIRS.items() if both == token)
+        yield from (f"{first}{zero}c{token[3:]}" for first in ("", "s", "s ", "s-") for zero in "0o")
+    yield from (f"{first}{gap}{second}" for (first, second), both in PAIRS.items() if both == token for gap in _GAPS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import TypeVar
 
 from django.db import connection, transaction
 
-from knowledge.search.database import marks, rows
+from knowledge.search.database import STATEMENT_ROWS, one_of, rows, rows_add, sliced
 
 #: The term that every published entry has.
 EVERY = ""
@@ -20,7 +19,6 @@ SLIP_CHARS = (5, 24)
 WRITE_ROWS = 5_000
 
 _LAST = "\U0010ffff"
-_T = TypeVar("_T")
 
 
 def frequencies(terms: Iterable[str]) -> dict[str, int]:
@@ -28,8 +26,8 @@ def frequencies(terms: Iterable[str]) -> dict[str, int]:
     wanted = list(dict.fromkeys(terms))
     if not wanted:
         return {}
-    sql = f"SELECT term, sum(df) FROM kb_search_terms WHERE term IN ({marks(len(wanted))}) GROUP BY term"
-    found = rows(sql, wanted)
+    chosen, params = one_of("term", wanted)
+    found = rows(f"SELECT term, sum(df) FROM kb_search_terms WHERE {chosen} GROUP BY term", params)
     return {term: int(df) for term, df in found if df > 0}
 
 
@@ -67,20 +65,21 @@ def terms_count(changes: Mapping[str, int]) -> None:
     """
     changed = {term: change for term, change in changes.items() if change}
     with transaction.atomic():
-        for some in _sliced(sorted(changed)):
+        for some in sliced(sorted(changed), WRITE_ROWS):
             old = _rows_taken(some)
             sums = {term: changed[term] for term in some}
             for _, term, df in old:
                 sums[term] += df
-            _write("kb_search_terms", ("term", "df"), [(term, df) for term, df in sums.items() if df])
+            rows_add("kb_search_terms", ("term", "df"), [(term, df) for term, df in sums.items() if df])
             known = {term for _, term, _ in old}
             grams_add(term for term in some if changed[term] > 0 and term not in known)
 
 
 def _rows_taken(some: Sequence[str]) -> list[tuple[int, str, int]]:
     """The rows of these terms that nobody else holds, which are gone after this."""
-    sql = f"SELECT id, term, df FROM kb_search_terms WHERE term IN ({marks(len(some))})"
-    found = rows(f"{sql} FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else sql, some)
+    chosen, params = one_of("term", some)
+    sql = f"SELECT id, term, df FROM kb_search_terms WHERE {chosen}"
+    found = rows(f"{sql} FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else sql, params)
     if found:
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM kb_search_terms WHERE id IN ({', '.join(str(row[0]) for row in found)})")
@@ -89,13 +88,16 @@ def _rows_taken(some: Sequence[str]) -> list[tuple[int, str, int]]:
 
 def grams_add(terms: Iterable[str]) -> None:
     """Make these terms known to `meant`."""
-    pairs = [(gram, term) for term in terms if correctable(term) for gram in _grams(term)]
-    _write("kb_search_grams", ("gram", "term"), pairs, "ON CONFLICT DO NOTHING")
+    pairs = [(gram, term) for term in terms if correctable(term) for gram in sorted(_grams(term))]
+    for some in sliced(pairs, STATEMENT_ROWS):
+        sql = f"INSERT INTO kb_search_grams (gram, term) VALUES {', '.join(['(%s, %s)'] * len(some))}"
+        with connection.cursor() as cursor:
+            cursor.execute(f"{sql} ON CONFLICT DO NOTHING", list(chain.from_iterable(some)))
 
 
 def _near(word: str) -> list[tuple[str]]:
-    grams = sorted(_grams(word))
-    return rows(f"SELECT DISTINCT term FROM kb_search_grams WHERE gram IN ({marks(len(grams))})", grams)
+    chosen, params = one_of("gram", sorted(_grams(word)))
+    return rows(f"SELECT DISTINCT term FROM kb_search_grams WHERE {chosen}", params)
 
 
 def _grams(word: str) -> set[str]:
@@ -111,17 +113,3 @@ def _one_slip(word: str, term: str) -> bool:
     rest, other = word[start:], term[start:]
     swapped = rest[1:2] + rest[:1] + rest[2:]
     return rest[1:] == other or rest == other[1:] or rest[1:] == other[1:] or swapped == other
-
-
-def _write(table: str, columns: Sequence[str], values: Sequence[tuple[str | int, ...]], ending: str = "") -> None:
-    for some in _sliced(values, 500):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([f'({marks(len(columns))})'] * len(some))} {ending}",
-                list(chain.from_iterable(some)),
-            )
-
-
-def _sliced(values: Sequence[_T], size: int = WRITE_ROWS) -> Iterator[Sequence[_T]]:
-    for first in range(0, len(values), size):
-        yield values[first : first + size]

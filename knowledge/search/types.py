@@ -35,8 +35,7 @@ class SearchFilters:
 class SearchHit:
     """One result; `title_html` and `snippet_html` are safe HTML.
 
-    `entry.tags.all()` and `entry.code_links` (EntryCode with its error_code, own code first,
-    at most CODES_SHOWN) are fetched.
+    `entry.code_links` has the first codes as `link.error_code.code`, its own first.
     """
 
     entry: Entry
@@ -75,16 +74,30 @@ class SearchResults:
     #: The analysed tokens, as they go into the search history.
     normalized: str
     hits: tuple[SearchHit, ...]
-    total: int
-    #: Whether there are more than `total` (counting stops at a cap).
-    total_capped: bool
     page: int
     page_size: int
     elapsed_ms: float
     codes: tuple[Code, ...] = ()
+    #: The number of results and whether there are more.
+    count_total: Callable[[], tuple[int, bool]] = field(repr=False, compare=False)
     count_facets: Callable[[], Facets] = field(default=Facets, repr=False, compare=False)
     #: Another spelling that has results, when this one has none.
     did_you_mean: str = ""
+
+    @property
+    def total(self) -> int:
+        """How many results there are, up to a cap."""
+        return self._counted[0]
+
+    @property
+    def total_capped(self) -> bool:
+        """Whether there are more than `total`."""
+        return self._counted[1]
+
+    @cached_property
+    def _counted(self) -> tuple[int, bool]:
+        """Counted when first asked for, like the facets: a common word fits thousands of entries."""
+        return self.count_total()
 
     @cached_property
     def facets(self) -> Facets:

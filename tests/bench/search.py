@@ -46,6 +46,7 @@ def measured(site: Site, entries: int) -> dict[str, list[str]]:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"\nSearch, {entries:,} entries on {site.vendor} (load of the machine {load})", flush=True)
     site.manage("migrate", "--verbosity=0")
+    site.manage("collectstatic", "--noinput", "--verbosity=0")
     answers = site.data_dir / "answers.json"
     process = site.spawn("-m", "tests.bench.search", "measure", str(entries), str(answers))
     if process.wait():

@@ -232,7 +232,7 @@ def test_a_key_that_is_spelled_anew_is_followed_by_what_points_at_it(pair: Pair)
     with unchecked(pair.sqlite):
         execute(
             pair.sqlite,
-            "INSERT INTO kb_search_docs (rank, entry_id, category, severity, status, version, codes, title, tags, problem, solution, labels, merit) VALUES (1, %s, '', '', '', 1, '', '', '', '', '', '', 0.0)",
+            "INSERT INTO kb_search_docs (rank, entry_id, category, severity, status, version, codes, title, tags, problem, solution, labels, merit, code_names) VALUES (1, %s, '', '', '', 1, '', '', '', '', '', '', 0.0, '')",
             [str(key)],
         )
         values = {

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from knowledge.search.analysis import TOKEN_CHARS, stem, tokens, units
+from knowledge.starter import starter_read
 
 LEGAL = re.compile(r"[\w.$#@/-]+")
 
@@ -77,3 +78,31 @@ def test_any_text_gives_only_harmless_tokens() -> None:
         for token in tokens(text):
             assert LEGAL.fullmatch(token)
             assert 0 < len(token) <= TOKEN_CHARS
+
+
+def test_the_index_holds_the_tokens_of_the_units_of_a_text() -> None:
+    chance = random.Random(8)
+    pieces = [
+        "S0C7",
+        "s",
+        "0c7",
+        "data",
+        "set",
+        "time",
+        "out",
+        "file",
+        "status",
+        "35",
+        "-803",
+        "SQLCODE",
+        "COMP-3",
+        "é",
+    ]
+    pieces += [" ", " ", "  ", "\n", "\t", "\0", "\1", "'", "-", ".", "/", "(", ")", ",", ":", "=", "$", "_", "`"]
+    texts = ["".join(chance.choices(pieces, k=chance.randint(1, 30))) for _ in range(2_000)]
+    texts += [
+        text for entry in starter_read().entries for text in (entry["title"], entry["problem"], entry["solution"])
+    ]
+    for text in texts:
+        clean = text.replace("\0", " ")
+        assert tokens(text) == [token for unit in units(clean) for token in (unit.token, *unit.parts)], repr(text)

@@ -175,9 +175,9 @@ def test_use_and_proven_success_decide_between_equals() -> None:
     assert [hit.entry.pk for hit in entry_search("zebra").hits] == [second.pk, third.pk, first.pk]
 
 
-def test_equal_entries_stand_in_the_order_of_their_ids() -> None:
-    made = sorted(entry_built(title="Zebra in the spool").pk for _ in range(5))
-    assert [hit.entry.pk for hit in entry_search("zebra").hits] == made
+def test_equal_entries_stand_in_the_order_of_their_static_rank_which_comes_from_their_ids() -> None:
+    made = sorted((entry_built(title="Zebra in the spool") for _ in range(5)), key=lambda entry: entry.search_doc.rank)
+    assert [hit.entry for hit in entry_search("zebra").hits] == made
 
 
 def test_pages_hold_every_entry_once_also_beyond_the_ranked_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
+import signal
+import threading
+from collections import Counter
 from uuid import UUID
 
 import pytest
@@ -11,9 +15,10 @@ from django.db import IntegrityError, connection, transaction
 from knowledge.entries import entry_update, entry_viewed
 from knowledge.feedback import feedback_give
 from knowledge.models import Entry, SearchDoc, Severity
-from knowledge.search import entry_search, index_check, index_rebuild, index_rebuild_resume, index_update
+from knowledge.search import entry_search, index_check, index_rebuild, index_rebuild_resume
 from knowledge.search.rank import Standing, rank_of, success_proven
 from tests.knowledge.builders import entry_built
+from tests.knowledge.search.test_terms import counted, listed
 from tests.sites import Site
 
 
@@ -100,18 +105,62 @@ def test_a_rebuild_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("knowledge.search.index.BATCH_ROWS", 2)
     done: list[int] = []
 
-    def update(ids: list[UUID]) -> int:
+    def written(batch: list[UUID], counted: Counter[str]) -> int:
         if done:
             raise KeyboardInterrupt
-        done.append(len(ids))
-        return index_update(ids)
+        done.append(len(batch))
+        return len(batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr("knowledge.search.index.index_update", update)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr("knowledge.search.index._batch_written", written)
+        with pytest.raises(KeyboardInterrupt), transaction.atomic():
             index_rebuild()
     assert index_rebuild_resume() == 3
     assert index_rebuild_resume() == 5
+
+
+#: Kills itself, as nothing else could be so sure to hit a rebuild in its middle.
+KILLED_REBUILD = """
+import os, signal
+from knowledge.search import index
+index.BATCH_ROWS, index.COUNTED_BATCHES = 20, 3
+written = index._batch_written
+def counted(batch, counter, done=[]):
+    if len(done) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    done.append(batch)
+    return written(batch, counter)
+index._batch_written = counted
+index.index_rebuild()
+"""
+
+
+def test_a_rebuild_that_was_killed_goes_on_and_leaves_nothing_wrong(empty_site: Site) -> None:
+    empty_site.manage("migrate", "--verbosity=0")
+    empty_site.manage("kb", "starter")
+    empty_site.manage("shell", "-c", "from knowledge.models import *; SearchDoc.objects.all()._raw_delete('default')")
+    killed = empty_site.manage("shell", "-c", KILLED_REBUILD, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    found = json.loads(empty_site.manage("kb", "index", "check", "--json", check=False).stdout)
+    assert found["missing"] == found["entries"] - 80
+    script = "from knowledge.search import index_rebuild_resume as resume; print(resume())"
+    assert int(empty_site.manage("shell", "-v0", "-c", script).stdout) == found["entries"] - 80
+    assert empty_site.manage_json("kb", "index", "check")["ok"]
+    assert empty_site.manage("shell", "-v0", "-c", TERMS_DIFFERENT).stdout.strip() == "[]"
+
+
+#: Prints the terms whose frequency is not that of the rows.
+TERMS_DIFFERENT = """
+from collections import Counter
+from knowledge.models import SearchDoc, SearchTerm
+from knowledge.search.terms import EVERY, frequencies
+found = Counter()
+for doc in SearchDoc.objects.filter(status="published"):
+    texts = f"{doc.codes} {doc.title} {doc.tags} {doc.labels} {doc.problem} {doc.solution}"
+    found.update({EVERY, *texts.split()})
+listed = frequencies(SearchTerm.objects.values_list("term", flat=True))
+print(sorted(set(found.items()) ^ set(listed.items())))
+"""
 
 
 @pytest.mark.django_db
@@ -144,3 +193,28 @@ def test_a_site_from_before_finds_its_entries_after_migrate(empty_site: Site) ->
     assert found["ok"] and found["entries"] >= 200
     script = "from knowledge.search import entry_search; print(entry_search('S0C7').hits[0].entry.title)"
     assert "S0C7" in empty_site.manage("shell", "-c", script).stdout
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rebuild_goes_on_while_people_search_and_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [entry_built(title=f"Zebra {number}") for number in range(30)]
+    SearchDoc.objects.all()._raw_delete("default")
+    monkeypatch.setattr("knowledge.search.index.BATCH_ROWS", 3)
+    counts: list[int] = []
+
+    def rebuild() -> None:
+        try:
+            counts.append(index_rebuild())
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=rebuild)
+    thread.start()
+    for entry in made[::-3]:
+        entry_update(entry=entry, expected_version=1, author=None, title="Giraffe jobs")
+        assert entry_search("giraffe").total
+    entry_built(title="Zebra born meanwhile")
+    thread.join()
+    assert counts[0] >= 30 and index_check().ok
+    assert (entry_search("zebra").total, entry_search("giraffe").total) == (21, 10)
+    assert listed() == counted() and listed()["zebra"] == 21
