@@ -3,8 +3,8 @@
 1. The target is fenced and recorded already, so that nothing is made while writers wait.
 2. Changes are drained until few are left.
 3. The site's writers are held at the turnstile, everybody else by a lock of the source.
-4. One transaction of the target: the last changes, sequences, its stamp, its fence down.
-5. A transaction of the source: its fence up, its stamp, and that it follows the target from now on.
+4. One transaction of the target: the last changes, sequences, its record, its fence down.
+5. A transaction of the source: its fence up, its record, and that it follows the target from now on.
    Not committed yet.
 6. The pointer is renamed. Before this the source is the truth, from here on the target is.
 7. Writers go on, on the target; then the transaction of the source commits.
@@ -28,6 +28,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migrations_ops.errors import (
+    CaptureLostError,
     CutoverBehindError,
     CutoverBusyError,
     CutoverLateError,
@@ -37,16 +38,17 @@ from migrations_ops.errors import (
     SourceLeftError,
     WritersBusyError,
 )
-from migrations_ops.move.drain import batch_drain, drain
-from migrations_ops.move.fence import fence_is_up, fence_lower, fence_up
+from migrations_ops.move.capture import capture_missing
+from migrations_ops.move.drain import batch_apply, batch_drain, drain, rows_read
+from migrations_ops.move.fence import fence_is_up, fence_lower, fence_up, mover_transaction
 from migrations_ops.move.leaving import Stray, leave_finish, leaving_prepare, short_waits, source_leave, writers_out
-from migrations_ops.move.log import START, capture_state, changes_left, changes_visible, log_reset
-from migrations_ops.move.patience import deadline
-from migrations_ops.move.position import position_make, position_read
+from migrations_ops.move.log import START, Position, capture_state, changes_visible, log_reset
+from migrations_ops.move.patience import deadline, never_reconnected
+from migrations_ops.move.position import position_lock, position_make
 from migrations_ops.move.sequences import sequences_read, sequences_write
-from migrations_ops.move.stamp import DatabaseStamp, stamp_make, stamp_write
 from migrations_ops.move.tables import Table
 from migrations_ops.place.pointer import Place, place_read, place_write
+from migrations_ops.place.record import Record, record_table_create, record_write
 from migrations_ops.place.turnstile import writers_held
 
 logger = logging.getLogger(__name__)
@@ -136,7 +138,7 @@ def _prepare(move: _Move) -> str:
         raise SourceLeftError
     leaving_prepare(move.source)
     position_make(move.target)
-    stamp_make(move.target)
+    record_table_create(move.target)
     fence_up(move.target, move.tables)
     touched = changes_visible(move.target, START).changes
     if touched:
@@ -145,7 +147,6 @@ def _prepare(move: _Move) -> str:
         )
     else:
         _log_empty(move.target)
-    sequences_write(move.target, move.tables, sequences_read(move.source, move.tables))
     return capture_state(move.target).token
 
 
@@ -158,21 +159,25 @@ def _near(move: _Move) -> None:
     """Drain until few changes are left, as far as the source's transactions let it."""
     for _ in range(NEAR_ROUNDS):
         if drain(move.source, move.target, move.tables).left <= NEAR_CHANGES:
-            return
+            break
+    sequences_write(move.target, move.tables, sequences_read(move.source, move.tables))
 
 
 def _switch(move: _Move, token: str, number: int) -> CutoverReport:
     """Hold the writers and move. Raises WritersBusyError, CutoverBehindError and as `cutover`."""
-    began = time.monotonic()
     report = CutoverReport(held=timedelta(0), drained=0, tries=number)
+    began = time.monotonic()
     try:
-        with ExitStack() as waiting:
-            for connection in (move.source, move.target):
-                connection.ensure_connection()
+        with never_reconnected(move.source, move.target), ExitStack() as arriving, ExitStack() as waiting:
+            # The target's transaction begins before anybody waits.
+            arriving.enter_context(mover_transaction(move.target))
+            position = _drainable(move)
+            began = time.monotonic()
             waiting.enter_context(writers_held(move.data_dir, move.patience))
             limit = waiting.enter_context(deadline(_left(move, began), move.source, move.target))
             with writers_out(move.source, _left(move, began) * LOCK_SHARE):
-                drained = _last_changes(move)
+                drained = _last_changes(move, position)
+                arriving.close()  # commits
                 source_leave(move.source, token=token, place=move.place)
                 limit.settle()
                 place_write(move.data_dir, move.place)
@@ -188,20 +193,27 @@ def _switch(move: _Move, token: str, number: int) -> CutoverReport:
     return report
 
 
-def _last_changes(move: _Move) -> int:
-    """Bring over what is left and open the target; how many changes it was."""
-    position, _at = position_read(move.target)
-    left = changes_left(move.source, position)
-    if left > LAST_CHANGES_MAX:
-        raise CutoverBehindError(left=left)
-    numbers = sequences_read(move.source, move.tables)
+def _drainable(move: _Move) -> Position:
+    """Where the target is, locked. Raises LogGapError, CaptureLostError."""
+    position = position_lock(move.target, move.source)
+    if lost := capture_missing(move.source, move.tables):
+        raise CaptureLostError(tables=", ".join(lost))
+    return position
 
-    def target_open() -> None:
-        sequences_write(move.target, move.tables, numbers)
-        stamp_write(move.target, DatabaseStamp(site=move.place.site, epoch=move.place.epoch, live=True))
-        fence_lower(move.target)
 
-    return batch_drain(move.source, move.target, move.tables, limit=None, also=target_open).changes
+def _last_changes(move: _Move, position: Position) -> int:
+    """Bring over what is left and open the target, not committed yet; how many changes it was."""
+    read = changes_visible(move.source, position)
+    if len(read.changes) > LAST_CHANGES_MAX:
+        raise CutoverBehindError(left=len(read.changes))
+    batch = rows_read(move.source, move.tables, read)
+    batch_apply(move.target, move.tables, batch)
+    changed = [table for table in move.tables if table.name in batch.keys]
+    if changed:
+        sequences_write(move.target, changed, sequences_read(move.source, changed))
+    record_write(move.target, Record(site=move.place.site, epoch=move.place.epoch, live=True))
+    fence_lower(move.target)
+    return batch.changes
 
 
 def _finished(move: _Move, report: CutoverReport) -> CutoverReport:

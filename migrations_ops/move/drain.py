@@ -18,6 +18,7 @@ from migrations_ops.move.fence import mover_transaction
 from migrations_ops.move.log import (
     TRIM_LINES,
     Change,
+    Changes,
     Position,
     capture_state,
     changes_left,
@@ -106,21 +107,67 @@ def batch_drain(
 ) -> Drained:
     """Bring over the next `limit` settled changes, or everything that `source` sees; `also` commits with it.
 
-    `touched` are changes of the target itself, which are undone. Raises CaptureLostError, LogGapError and the target's IntegrityError, having changed nothing.
+    `touched` are changes of the target itself, which are undone. Raises CaptureLostError, LogGapError and the
+    target's IntegrityError, having changed nothing.
     """
     with mover_transaction(target):
         position = position_lock(target, source)
-        with moment_of(source):
-            if lost := capture_missing(source, tables):
-                raise CaptureLostError(tables=", ".join(lost))
-            read = changes_visible(source, position) if limit is None else changes_read(source, position, limit)
-            keys = keys_changed(tables, [*read.changes, *touched])
-            rows = rows_of(source, tables, keys)
-            left = changes_left(source, read.changes[-1].position if read.changes else position)
-        rows_replace(target, tables, keys, rows)
-        position_save(target, read.last)
+        batch = batch_read(source, tables, position, limit=limit, touched=touched)
+        batch_apply(target, tables, batch)
         also()
-    return Drained(changes=len(read.changes), last=read.last, left=left)
+    return Drained(changes=batch.changes, last=batch.last, left=batch.left)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Changed rows as they are on the source."""
+
+    changes: int
+    last: Position
+    left: int
+    keys: Keys
+    rows: Rows
+
+
+def batch_read(
+    source: BaseDatabaseWrapper,
+    tables: Sequence[Table],
+    position: Position,
+    *,
+    limit: int | None,
+    touched: Sequence[Change] = (),
+) -> Batch:
+    """The rows of the next `limit` settled changes after a position, or of all that `source` sees.
+
+    Raises CaptureLostError.
+    """
+    with moment_of(source):
+        if lost := capture_missing(source, tables):
+            raise CaptureLostError(tables=", ".join(lost))
+        if limit is None:
+            return rows_read(source, tables, changes_visible(source, position), touched=touched)
+        read = changes_read(source, position, limit)
+        left = changes_left(source, read.last)
+        return rows_read(source, tables, read, touched=touched, left=left)
+
+
+def rows_read(
+    source: BaseDatabaseWrapper,
+    tables: Sequence[Table],
+    read: Changes,
+    *,
+    touched: Sequence[Change] = (),
+    left: int = 0,
+) -> Batch:
+    """The rows of these changes, in the same moment as they were read."""
+    keys = keys_changed(tables, [*read.changes, *touched])
+    return Batch(len(read.changes), read.last, left, keys, rows_of(source, tables, keys))
+
+
+def batch_apply(target: BaseDatabaseWrapper, tables: Sequence[Table], batch: Batch) -> None:
+    """Write the rows and the position, in a transaction of the mover."""
+    rows_replace(target, tables, batch.keys, batch.rows)
+    position_save(target, batch.last)
 
 
 def keys_changed(tables: Sequence[Table], changes: Sequence[Change]) -> Keys:

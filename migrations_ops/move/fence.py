@@ -60,9 +60,9 @@ def mover_transaction(connection: BaseDatabaseWrapper) -> Iterator[None]:
     with transaction.atomic(using=connection.alias):
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL kb.mover = 'on'")
-                cursor.execute("SET LOCAL synchronous_commit = on")
-                cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+                cursor.execute(
+                    "SET LOCAL kb.mover = 'on'; SET LOCAL synchronous_commit = on; SET CONSTRAINTS ALL DEFERRED"
+                )
             yield
         else:
             with _passing(connection):

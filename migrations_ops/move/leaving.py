@@ -16,11 +16,11 @@ from migrations_ops.move.drain import keys_changed, rows_of, rows_replace
 from migrations_ops.move.fence import fence_raise, mover_transaction
 from migrations_ops.move.log import capture_state, changes_visible, log_reset
 from migrations_ops.move.position import position_begin, position_make, position_read
-from migrations_ops.move.stamp import DatabaseStamp, stamp_make, stamp_write
 from migrations_ops.move.tables import Table
 from migrations_ops.move.triggers import CAPTURE, WRITERS_LOCK
 from migrations_ops.move.values import Row
 from migrations_ops.place.pointer import Place
+from migrations_ops.place.record import Record, record_table_create, record_write
 from migrations_ops.schema import lock_refused
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ Stray = tuple[str, str]
 def leaving_prepare(source: BaseDatabaseWrapper) -> None:
     """Make the tables that `source_leave` fills."""
     position_make(source)
-    stamp_make(source)
+    record_table_create(source)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def writers_out(source: BaseDatabaseWrapper, patience: timedelta) -> Iterator[No
 def source_leave(source: BaseDatabaseWrapper, *, token: str, place: Place) -> None:
     """Fence the source, and have it follow the recording `token` of the new place, in the caller's transaction."""
     fence_raise(source, place.url)
-    stamp_write(source, DatabaseStamp(site=place.site, epoch=place.epoch, live=False))
+    record_write(source, Record(site=place.site, epoch=place.epoch, live=False))
     position_begin(source, token)
 
 

@@ -1,7 +1,7 @@
 """An end to waiting for a network: calls to PostgreSQL that hang are cut off when time is up.
 
-Nor is a lost connection opened again before the block ends, which Django does at the end of a transaction and
-which can hang as well.
+Nor is a lost connection opened again meanwhile, which Django does at the end of a transaction and which can
+hang as well.
 """
 
 from __future__ import annotations
@@ -55,22 +55,31 @@ class Deadline:
 @contextmanager
 def deadline(patience: timedelta, *connections: BaseDatabaseWrapper) -> Iterator[Deadline]:
     """Cut these connections off when the block takes longer than `patience`, unless it settles before."""
-    remote = tuple(each for each in connections if each.vendor == "postgresql")
-    limit = Deadline(patience, remote)
+    limit = Deadline(patience, tuple(each for each in connections if each.vendor == "postgresql"))
     timer = threading.Timer(patience.total_seconds(), limit.cut)
     timer.daemon = True
     timer.start()
-    for each in remote:
-        vars(each)["connect"] = _refuse
     try:
         yield limit
     finally:
-        for each in remote:
-            del vars(each)["connect"]
         timer.cancel()
         with suppress(CutoverLateError):
             limit.settle()
         limit.close()
+
+
+@contextmanager
+def never_reconnected(*connections: BaseDatabaseWrapper) -> Iterator[None]:
+    """A connection of PostgreSQL that is lost inside this block stays lost until its end."""
+    remote = [each for each in connections if each.vendor == "postgresql"]
+    for each in remote:
+        each.ensure_connection()
+        vars(each)["connect"] = _refuse
+    try:
+        yield
+    finally:
+        for each in remote:
+            del vars(each)["connect"]
 
 
 def _refuse() -> None:

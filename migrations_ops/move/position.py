@@ -41,10 +41,9 @@ def position_lock(follower: BaseDatabaseWrapper, source: BaseDatabaseWrapper) ->
     with follower.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {POSITION} (id, token, xid, seq, drained_at) VALUES (1, %s, 0, 0, %s) "
-            "ON CONFLICT (id) DO UPDATE SET id = 1",
+            "ON CONFLICT (id) DO UPDATE SET id = 1 RETURNING token, xid, seq",
             [state.token, time.time()],
         )
-        cursor.execute(f"SELECT token, xid, seq FROM {POSITION}")
         token, xid, seq = cursor.fetchone()
     position = Position(xid, seq)
     if token != state.token:

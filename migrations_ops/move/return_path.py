@@ -19,9 +19,9 @@ from migrations_ops.move.fence import fence_is_up
 from migrations_ops.move.leaving import leave_finish
 from migrations_ops.move.log import changes_left
 from migrations_ops.move.position import position_read
-from migrations_ops.move.stamp import DatabaseStamp, stamp_read
 from migrations_ops.move.tables import Table
 from migrations_ops.place.pointer import Place, place_read
+from migrations_ops.place.record import Record, record_read
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def return_close(*, live: BaseDatabaseWrapper) -> None:
 
 def _place_of(live: BaseDatabaseWrapper, data_dir: Path) -> Place:
     """What the pointer says, when that is this database. Raises SourceLeftError."""
-    place, stamp = place_read(data_dir), stamp_read(live)
-    if place is None or stamp != DatabaseStamp(site=place.site, epoch=place.epoch, live=True):
+    place, record = place_read(data_dir), record_read(live)
+    if place is None or record != Record(site=place.site, epoch=place.epoch, live=True):
         raise SourceLeftError
     return place

@@ -30,10 +30,10 @@ from migrations_ops.move.cutover import CutoverReport, cutover
 from migrations_ops.move.fence import fence_is_up
 from migrations_ops.move.return_path import return_close, return_drain, return_lag
 from migrations_ops.move.sequences import sequences_read
-from migrations_ops.move.stamp import DatabaseStamp, stamp_read
 from migrations_ops.move.tables import Table
 from migrations_ops.place import turnstile
 from migrations_ops.place.pointer import Place, place_read
+from migrations_ops.place.record import Record, record_read
 from migrations_ops.place.turnstile import Pass, writers_held
 from tests.move.conftest import Pair, alias_close, alias_open
 from tests.move.following import content, copied, entry_made, execute, tag_made
@@ -125,10 +125,10 @@ def expect_moved(moving: Moving) -> None:
     assert fence_is_up(moving.left)
     assert not fence_is_up(moving.live)
     with pytest.raises(DatabaseError, match=r"^KB_MOVED"):
-        tag_made(moving.left, "stray")
-    stamp = stamp_read(moving.live)
-    assert stamp == DatabaseStamp(site=SITE, epoch=moving.epoch, live=True)
-    assert stamp_read(moving.left) == DatabaseStamp(site=SITE, epoch=moving.epoch, live=False)
+        Tag.objects.using(moving.left.alias).create(id=1_000_000, name="stray")
+    record = record_read(moving.live)
+    assert record == Record(site=SITE, epoch=moving.epoch, live=True)
+    assert record_read(moving.left) == Record(site=SITE, epoch=moving.epoch, live=False)
 
 
 def test_there_and_back_and_there_again(moving: Moving) -> None:
@@ -396,7 +396,7 @@ def test_a_target_that_goes_away_at_the_last_drain_changes_nothing(
 ) -> None:
     moving, line = distant
     patience = timedelta(milliseconds=300)
-    write, waited = cutover_module.sequences_write, []
+    write, waited = cutover_module.record_write, []
 
     def go_away(*arguments: Any) -> None:
         if turnstile._held.folders:  # the site's writers are held just now
@@ -406,7 +406,7 @@ def test_a_target_that_goes_away_at_the_last_drain_changes_nothing(
     def held(data_dir: Path, patience: timedelta) -> Any:
         return measured(waited, writers_held(data_dir, patience))
 
-    monkeypatch.setattr(cutover_module, "sequences_write", go_away)
+    monkeypatch.setattr(cutover_module, "record_write", go_away)
     monkeypatch.setattr(cutover_module, "writers_held", held)
     with pytest.raises(CutoverLateError if how == "freeze" else DatabaseGoneError):
         moving.go(patience=patience)
