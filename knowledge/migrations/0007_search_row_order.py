@@ -26,7 +26,7 @@ def empty(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("knowledge", "0005_review_reminders")]
+    dependencies = [("knowledge", "0006_imports")]
 
     operations = [
         migrations.RunPython(migrations.RunPython.noop, index.build, elidable=False),
