@@ -24,11 +24,11 @@ from knowledge.plugins import plugin_enable
 from knowledge.search.promoted import promotion_save
 from knowledge.tokens import token_create
 from migrations_ops.gate import site_level_set
-from migrations_ops.models import RunState, StepState
+from migrations_ops.models import MoveState, RunState, StepState
 from tests.analytics import builders
 from tests.knowledge.logs.samples import S0C7_JOB
 from tests.knowledge.page_builders import an_entry
-from tests.migrations_ops.console_builders import a_checkpoint, a_run, journal_lines
+from tests.migrations_ops.console_builders import a_checkpoint, a_move, a_run, journal_lines
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,12 +137,20 @@ def test_console_pages(live_server, visit, ada: User, scheme: str, width: int) -
     run.steps.filter(state=StepState.FAILED).update(error="No space")
     journal_lines(run, 3)
     checkpoint = a_checkpoint()
+    move = a_move(
+        state=MoveState.MOVED, run_state=RunState.SUCCEEDED, ledger={"sound": True, "rows": 10, "seconds": 1.0}
+    )
     paths = [
         *(reverse(f"console:{name}") for name in ("home", "plans", "runs", "checkpoints", "workers")),
         reverse("console:plan", args=[run.plan_id]),
         reverse("console:plan_start", args=[run.plan_id]),
         reverse("console:run", args=[run.pk]),
         reverse("console:run_action", args=[run.pk, "roll_back"]),
+        reverse("console:move_new"),
+        reverse("console:plan", args=[move.plan_id]),
+        reverse("console:run", args=[move.run_id]),
+        reverse("console:move_go", args=[move.run_id]),
+        reverse("console:move_close", args=[move.run_id]),
         reverse("console:run_journal", args=[run.pk]),
         reverse("console:checkpoint", args=[checkpoint.pk]),
         reverse("console:checkpoint_delete", args=[checkpoint.pk]),

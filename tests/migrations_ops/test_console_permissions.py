@@ -10,8 +10,8 @@ from django.core import serializers
 from django.test import Client
 from django.urls import reverse
 
-from migrations_ops.models import Checkpoint, Finding, Plan, Run, RunEvent, RunState, StepRecord
-from tests.migrations_ops.console_builders import a_checkpoint, a_plan, a_run, a_staff_member
+from migrations_ops.models import Checkpoint, Finding, Move, Plan, Run, RunEvent, RunState, StepRecord
+from tests.migrations_ops.console_builders import a_checkpoint, a_move, a_plan, a_run, a_staff_member
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +38,10 @@ def on_step() -> str:
     return reverse("console:run_skip", args=[a_run(state=RunState.FAILED).pk, "mvp2/detect-patterns"])
 
 
+def on_move(name: str) -> Callable[[], str]:
+    return lambda: reverse(f"console:{name}", args=[a_move().run_id])
+
+
 ACTIONS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "plan": (lambda: reverse("console:plan_new"), ("create_plan",)),
     "check": (on_plan("plan_check"), ("check_plan",)),
@@ -58,6 +62,10 @@ ACTIONS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "delete": (on_checkpoint("checkpoint_delete"), ("delete_checkpoint",)),
     "trim": (lambda: reverse("console:checkpoints_trim"), ("delete_checkpoint",)),
     "restore": (on_checkpoint("checkpoint_restore"), ("restore_checkpoint",)),
+    "plan of a move": (lambda: reverse("console:move_new"), ("move_database",)),
+    "go of a move": (on_move("move_go"), ("go_move",)),
+    "speed of a move": (on_move("move_speed"), ("speed_move",)),
+    "end of the way back": (on_move("move_close"), ("close_return_path",)),
 }
 EVERY_PERMISSION = {permission for _, permissions in ACTIONS.values() for permission in permissions}
 #: What would make each action go through, if only the permission were there.
@@ -66,7 +74,9 @@ FORM = {"to_level": "2", "confirmation": "MVP2", "reason": "Because", "label": "
 
 def everything() -> str:
     """Every row of the engine, as text."""
-    rows = [row for model in (Plan, Finding, Run, StepRecord, RunEvent, Checkpoint) for row in model.objects.all()]
+    rows = [
+        row for model in (Plan, Finding, Run, StepRecord, RunEvent, Checkpoint, Move) for row in model.objects.all()
+    ]
     return serializers.serialize("json", rows)
 
 

@@ -1,0 +1,56 @@
+"""When a move holds back, and what it does when a database goes away."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+from django.db import OperationalError
+
+from migrations_ops.errors import CopierError
+from migrations_ops.models import Move
+from migrations_ops.move import brakes
+from migrations_ops.move.brakes import DISK_KEPT_BYTES, held_back
+from migrations_ops.steps.base import Batch
+from migrations_ops.steps.move.base import patiently
+from tests.move.conftest import Pair
+
+NOON = dt.datetime(2030, 1, 31, 12, 0, tzinfo=dt.UTC)
+
+
+def test_a_move_holds_back_outside_its_hours_on_a_full_disk_and_beside_a_long_log(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Move(quiet_from=dt.time(22), quiet_until=dt.time(6))
+
+    assert held_back(Move(), pair.sqlite, now=NOON, free_bytes=DISK_KEPT_BYTES) == ""
+    assert "22:00 until 06:00" in held_back(night, pair.sqlite, now=NOON, free_bytes=DISK_KEPT_BYTES)
+    assert "MB of the site's disk" in held_back(Move(), pair.sqlite, now=NOON, free_bytes=DISK_KEPT_BYTES - 1)
+    monkeypatch.setattr(brakes, "LOG_BYTES_MAX", -1)
+    assert "write-ahead log" in held_back(Move(), pair.sqlite, now=NOON, free_bytes=DISK_KEPT_BYTES)
+
+
+def failing(error: Exception) -> Iterator[Batch]:
+    """One batch, then a failure."""
+    yield Batch({"at": 1}, 10)
+    raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("server closed the connection\nand more"),
+        CopierError(reason="OperationalError: could not extend file: No space left on device"),
+    ],
+)
+def test_a_database_that_goes_away_or_is_full_is_waited_for_at_the_same_place(error: Exception) -> None:
+    batches = list(patiently(failing(error), None))
+
+    assert batches[-1].cursor == {"at": 1}
+    assert batches[-1].waiting_for.startswith("a database, which said: ")
+
+
+def test_another_failure_of_a_copying_process_is_a_failure() -> None:
+    with pytest.raises(CopierError):
+        list(patiently(failing(CopierError(reason="KeyError: 'x'")), None))
