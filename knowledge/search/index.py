@@ -81,8 +81,7 @@ def index_forget(ids: Iterable[UUID]) -> None:
         with transaction.atomic():
             counted: Counter[str] = Counter()
             gone = database.rows(sql, keys)
-            for row in gone:
-                _count(counted, row[_STATUS], row[_FIRST_TEXT:_LAST_TEXT], -1)
+            _count(counted, gone, -1)
             database.documents_delete([row[0] for row in gone])
             terms.terms_count(counted)
 
