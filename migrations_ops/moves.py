@@ -18,8 +18,10 @@ from migrations_ops import audit, queue
 from migrations_ops.errors import ConfirmationError, MoveStateError, MoveTargetError, RunNotFoundError
 from migrations_ops.gate import site_level
 from migrations_ops.models import GoMode, Move, MoveState, Plan, PlanKind, Run, RunState
-from migrations_ops.move.ends import connection_to, data_dir, ends_open, place_of_target
+from migrations_ops.move.ends import connection_to, data_dir, ends_open, place_of_source, place_of_target
+from migrations_ops.move.repairs import repair_apply
 from migrations_ops.move.return_path import return_close, return_drain
+from migrations_ops.move.tables import tables_moved
 from migrations_ops.place.addresses import database_settings, database_url
 from migrations_ops.place.pointer import Place, place_of_settings, place_read, site_id
 from migrations_ops.place.secrets import password_seal
@@ -196,6 +198,30 @@ def return_path_close(*, move: Move, actor: str, confirmation: str, reason: str 
         )
         audit.record(run=move.run, action="close_return", actor=actor, reason=reason, message="Closed the way back")
     return move
+
+
+def repair_confirmation_expected(move: Move) -> str:
+    """What a person types before values are changed."""
+    return f"REPAIR {move.run_id}"
+
+
+def move_repair(*, move: Move, actor: str, confirmation: str, reason: str = "") -> int:
+    """Mend in the database of the site what stands in the way of a move, as its assessment offers; rows changed.
+
+    Raises ConfirmationError, MoveStateError, and IntegrityError where mended rows break another rule.
+    """
+    _confirm(confirmation, repair_confirmation_expected(move))
+    _expect(move, "a repair", (MoveState.PLANNED,), "nothing has been copied yet")
+    wanted = [one for one in move.assessment.get("findings", []) if one["blocks"] and one["repairable"]]
+    with connection_to(place_of_source(move)) as source:
+        tables = tables_moved(source)
+        for one in wanted:
+            names = {name: one[name] for name in ("table", "column", "code")}
+            changed = repair_apply(source, tables, **names)
+            said = f"{one['table']}.{one['column']}: {one['repair']}, {changed} row(s)"
+            audit.record(run=move.run, action="repair", actor=actor, reason=reason, message=said)
+            one["repaired"] = changed
+    return sum(one["repaired"] for one in wanted)
 
 
 def _confirm(given: str, expected: str) -> None:

@@ -22,7 +22,9 @@ from migrations_ops.moves import (
     move_get,
     move_go,
     move_plan_create,
+    move_repair,
     move_speed_set,
+    repair_confirmation_expected,
     return_path_close,
 )
 from migrations_ops.reports import move_report
@@ -66,10 +68,11 @@ class MoveVerbs(OpsCommand):
         go = self.verb(below, "go", "let the move cut over as soon as every row is verified", waits=True)
         speed = self.verb(below, "speed", "change how fast rows are copied, at once")
         close = self.verb(below, "close-return", "end the way back: the old database is no longer followed up")
-        for verb in (show, go, speed, close):
+        repair = self.verb(below, "repair", "mend the values that stand in the way of a move, as its report offers")
+        for verb in (show, go, speed, close, repair):
             verb.add_argument("run")
         speed.add_argument("rows_per_second", type=int, help="rows a second; 0 is as fast as it can")
-        for verb in (go, close):
+        for verb in (go, close, repair):
             verb.add_argument("--yes", action="store_true", help="answer the question for confirmation")
 
     def _add_plan_options(self, plan: ArgumentParser) -> None:
@@ -152,6 +155,14 @@ class MoveVerbs(OpsCommand):
             move=move, actor=options["actor"], confirmation=confirmation, reason=options["reason"]
         )
         return self._said(changed, options)
+
+    def do_move_repair(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Values as the target takes them."""
+        move = move_get(options["run"])
+        confirmation = self.confirmation(options, repair_confirmation_expected(move))
+        rows = move_repair(move=move, actor=options["actor"], confirmation=confirmation, reason=options["reason"])
+        self.say(options, f"{rows} row(s) mended. Go on with `manage.py mvp retry {options['run']}`.")
+        return {"rows": rows}
 
     def _said(self, move: Move, options: dict[str, Any]) -> dict[str, Any]:
         report = move_report(move)

@@ -138,3 +138,21 @@ def test_a_wrong_answer_takes_the_site_back_at_once_and_a_rollback_leaves_no_tra
             "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         ).fetchone() == (0,)
     assert "After the return" in facts(here)["titles"]
+
+
+def test_a_value_that_the_target_refuses_stops_the_run_before_anything_and_is_mended_by_command(
+    here: Site, target: str
+) -> None:
+    with closing(sqlite3.connect(here.data_dir / "kb.sqlite3", isolation_level=None)) as file:
+        file.execute("UPDATE search_history SET searcher = 'ab' || CAST(x'0063' AS TEXT) WHERE id = 7")
+    before = schema(here)
+
+    failed = here.manage("mvp", "run", planned(here, target), "--yes", "--inline", "--json", check=False)
+    report = json.loads(failed.stdout)
+    assert "search_history.searcher: A NUL character" in report["error"]
+    assert schema(here) == before
+    assert here.manage("mvp", "move", "repair", str(report["run"]), check=False).returncode == 1
+
+    assert here.manage_json("mvp", "move", "repair", str(report["run"]), "--yes") == {"rows": 1}
+    with closing(sqlite3.connect(here.data_dir / "kb.sqlite3")) as file:
+        assert file.execute("SELECT searcher FROM search_history WHERE id = 7").fetchone() == ("abc",)
