@@ -74,6 +74,11 @@ class Copiers:
         for copier in self._copiers:
             copier.end()
 
+    def start(self, count: int) -> None:
+        """Have so many processes, as far as more than one makes sense. They get ready while the caller goes on."""
+        while len(self._copiers) < min(count, self._workers):
+            self._copiers.append(_Copier(self._setup))
+
     @property
     def pids(self) -> list[int]:
         """The processes that there are."""
@@ -92,8 +97,7 @@ class Copiers:
         waiting = list(reversed(list(orders)))
         pace = _Pace(control.speed)
         wanted = min(at_once or self._workers, len(waiting))
-        while len(self._copiers) < wanted:
-            self._copiers.append(_Copier(self._setup))
+        self.start(wanted)
         with selectors.DefaultSelector() as selector:
             for copier in self._copiers:
                 selector.register(copier.output, selectors.EVENT_READ, copier)

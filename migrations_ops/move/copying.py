@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import atomic
 
 from migrations_ops.errors import RowRefusedError, SchemaDiffersError
-from migrations_ops.move.packing import HEADER, TRAILER, Packer
+from migrations_ops.move.packing import HEADER, TRAILER, Packer, packable
 from migrations_ops.move.ranges import KeyRange, range_count, range_take
 from migrations_ops.move.tables import Column, ColumnKind, Table
 from migrations_ops.move.values import Row, readable, row_plain, row_spelled, unfit
@@ -54,9 +54,9 @@ def column_types(connection: BaseDatabaseWrapper, table: Table) -> dict[str, str
     """PostgreSQL's names of the types of a table's columns. Raises SchemaDiffersError where one is missing."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT column_name, udt_name FROM information_schema.columns "
-            "WHERE table_schema = current_schema() AND table_name = %s",
-            [table.name],
+            "SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+            "WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped",
+            [connection.ops.quote_name(table.name)],
         )
         types = dict(cursor.fetchall())
     if missing := set(table.names) - types.keys():
@@ -91,7 +91,7 @@ def _copy_in(target: BaseDatabaseWrapper, table: Table) -> str:
 
 
 def _sqlite_select(source: BaseDatabaseWrapper, table: Table) -> str:
-    columns = ", ".join(readable(source, column) for column in table.columns)
+    columns = ", ".join(packable(column, source.ops.quote_name(column.name)) for column in table.columns)
     return f"SELECT {columns} FROM {source.ops.quote_name(table.name)} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
 
 
@@ -128,7 +128,7 @@ def _batches_by_size(cursor: sqlite3.Cursor, long: list[int]) -> Iterator[list[R
     for row in cursor:
         batch.append(row)
         for number in long:
-            size += len(row[number]) if isinstance(row[number], (str, bytes)) else 0
+            size += len(row[number] or b"")
         if size > BATCH_CHARS or len(batch) == BATCH_ROWS:
             yield batch
             batch, size = [], 0

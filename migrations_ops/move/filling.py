@@ -41,8 +41,9 @@ def tables_copy(
     Leaving it early kills what is on its way, which undoes it. Raises ValueUnfitError, RowRefusedError,
     SchemaDiffersError and CopierError; what was yielded stays.
     """
-    ranges_plan(source, target, tables, rows=range_rows)
     with Copiers(source, target, tables, workers) as copiers:
+        copiers.start(workers)
+        ranges_plan(source, target, tables, rows=range_rows)
         for order, answer in copiers.work(ranges_left(target), control):
             yield Copied(key_range=cast(KeyRange, order), rows=answer["rows"], bytes=answer["bytes"])
 

@@ -19,7 +19,7 @@ from operator import floordiv, sub
 from typing import Any
 
 from migrations_ops.errors import ValueUnfitError
-from migrations_ops.move.numerics import numeric_packed
+from migrations_ops.move.numerics import numeric_packer
 from migrations_ops.move.tables import Column, ColumnKind, Table
 from migrations_ops.move.values import Row, row_parse, spelled, unfit
 
@@ -168,14 +168,12 @@ def fixed_of(column: Column, type_name: str) -> Fixed | None:
 
 
 def _pieces_text(kind: ColumnKind, cells: Cells) -> tuple[Iterable[bytes], ...]:
-    texts = list(map(str.encode, cells))
-    return map(_LENGTHS[kind].__getitem__, map(len, texts)), texts
+    return map(_LENGTHS[kind].__getitem__, map(len, cells)), cells
 
 
 def _pieces_text_or_null(kind: ColumnKind, cells: Cells) -> tuple[Iterable[bytes], ...]:
     lengths = _LENGTHS[kind]
-    texts = [b"" if cell is None else str.encode(cell) for cell in cells]
-    return [NULL if cell is None else lengths[len(text)] for cell, text in zip(cells, texts, strict=True)], texts
+    return [NULL if cell is None else lengths[len(cell)] for cell in cells], [cell or b"" for cell in cells]
 
 
 def _pieces_bytes(cells: Cells) -> tuple[Iterable[bytes], ...]:
@@ -185,8 +183,8 @@ def _pieces_bytes(cells: Cells) -> tuple[Iterable[bytes], ...]:
     return [NULL if cell is None else lengths[len(cell)] for cell in cells], [cell or b"" for cell in cells]
 
 
-def _pieces_decimal(column: Column, cells: Cells) -> tuple[Iterable[bytes], ...]:
-    return ([NULL if cell is None else numeric_packed(column, cell) for cell in cells],)
+def _pieces_decimal(packed: Callable[[Any], bytes], cells: Cells) -> tuple[Iterable[bytes], ...]:
+    return ([NULL if cell is None else packed(cell) for cell in cells],)
 
 
 def _pieces_fixed_or_null(fixed: Fixed, cells: Cells) -> tuple[Iterable[bytes], ...]:
@@ -204,7 +202,7 @@ def pieces_of(column: Column, type_name: str) -> Callable[[Cells], tuple[Iterabl
     if column.kind is ColumnKind.BINARY:
         return _pieces_bytes
     if column.kind is ColumnKind.DECIMAL:
-        return partial(_pieces_decimal, column)
+        return partial(_pieces_decimal, numeric_packer(column))
     if fixed := fixed_of(column, type_name):
         return partial(_pieces_fixed_or_null, fixed)
     return partial(_pieces_text_or_null if column.null else _pieces_text, column.kind)
@@ -213,8 +211,27 @@ def pieces_of(column: Column, type_name: str) -> Callable[[Cells], tuple[Iterabl
 # Rows -------------------------------------------------------------------------------------------
 
 
+def _as_selected_plainly(column: Column, cell: Any) -> Any:
+    """Texts as texts; what was none as bytes, so that it is refused."""
+    if column.kind not in _TEXTS or cell is None:
+        return cell
+    return cell.decode(errors="replace") if isinstance(cell, bytes) else cell.encode()
+
+
+_TEXTS = {ColumnKind.TEXT, ColumnKind.JSON}
+
+
+def packable(column: Column, name: str) -> str:
+    """How a column of this quoted name is to be selected from SQLite for the packer.
+
+    Texts come as bytes, which saves decoding and encoding them again. A BLOB in such a column, which is above
+    every text, comes as the text of its literal, so that it is noticed.
+    """
+    return f"iif({name} >= x'', quote({name}), CAST({name} AS BLOB))" if column.kind in _TEXTS else f"+{name}"
+
+
 class Packer:
-    """Packs rows of one table. `columns` is the order in which it wants the values and in which COPY gets them."""
+    """Packs rows of one table, whose columns were selected as `packable` says, in the order of `columns`."""
 
     def __init__(self, table: Table, types: dict[str, str]) -> None:
         """`types` are the target's own names of the columns' types (int4, varchar)."""
@@ -256,9 +273,10 @@ class Packer:
 
     def _respelled(self, row: Row) -> Row:
         """The row as Django would have written it, decimals as they are. Raises ValueUnfitError."""
-        values = row_parse(self.table, row)
+        values = row_parse(self.table, tuple(map(_as_selected_plainly, self.columns, row)))
+        kept = {*_TEXTS, ColumnKind.DECIMAL}
         return tuple(
-            raw if value is None or column.kind is ColumnKind.DECIMAL else spelled(column, value)
+            raw if value is None or column.kind in kept else spelled(column, value)
             for column, raw, value in zip(self.columns, row, values, strict=True)
         )
 

@@ -1,6 +1,6 @@
 """Rows shaped like those of a site at its highest level, made in SQL in seconds.
 
-    python -m tests.bench.move_data <SQLite file of a migrated site> <times>
+    python -m tests.bench.moving.data <SQLite file of a migrated site> <times>
 
 Once: 100,000 entries of 1 kB, 1,000,000 narrow rows and some more, with JSON, UUIDs, decimals and letters
 of many scripts. The numbers look random and are the same every time.
@@ -75,7 +75,7 @@ def data_write(path: Path, times: int) -> int:
         for function, arguments in ((text, 2), (entry_id, 1), (moment, 1), (number, 1)):
             database.create_function(function.__name__, arguments, function, deterministic=True)
         database.execute("BEGIN")
-        database.execute(PRICES)
+
         for table, sql in STATEMENTS.items():
             rows = ROWS[table] * (1 if table in {"auth_user", "kb_tags", "kb_error_codes"} else times)
             database.execute(f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) {sql}")
@@ -106,7 +106,7 @@ STATEMENTS = {
     "kb_search_terms": "INSERT INTO kb_search_terms SELECT i + 9000, 'term' || i, number(i) % 1000 FROM n",
     "kb_search_grams": "INSERT INTO kb_search_grams SELECT i + 9000, 'gram' || i, 'größe' || (i / 3) FROM n",
     "bench_prices": "INSERT INTO bench_prices SELECT i, (number(i) % 100000000) / 100.0, "
-    "iif(i % 2, number(i) / 1e14, NULL), text(i, 40), moment(i) FROM n",
+    "iif(i % 2, (number(i) % 1000000) / 1000000.0, NULL), text(i, 40), moment(i) FROM n",
 }
 
 
