@@ -2,7 +2,7 @@
 
     python -m tests.bench.cutover
 
-1. Data as in tests.bench.move_data on SQLite (ten times with KB_BENCH_LARGE=1), copied to PostgreSQL with
+1. Data as in tests.bench.moving.data on SQLite (ten times with KB_BENCH_LARGE=1), copied to PostgreSQL with
    fsync switched on.
 2. 20 cut-overs there and 20 back while two processes write 200 rows a second and one reads; at the end
    every row that a writer was told of is looked for.
@@ -74,7 +74,7 @@ def everything() -> None:
             site.manage("migrate", "--verbosity=0")
             site.python("-c", EVERY_LEVEL)
         path = sites[0].data_dir / "kb.sqlite3"
-        fill(sites[0], "-m", "tests.bench.move_data", str(path), str(times))
+        fill(sites[0], "-m", "tests.bench.moving.data", str(path), str(times))
         fill(sites[0], "-m", "tests.bench.cutover", "move", str(path), sites[1].url)
         site_drop(sites[1])
     for vendor in ("sqlite", "postgresql"):

@@ -30,7 +30,7 @@ ROWS = {
 
 #: A table that no level has yet: decimals.
 PRICES = (
-    'CREATE TABLE bench_prices (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, "price" decimal NOT NULL, '
+    'CREATE TABLE IF NOT EXISTS bench_prices (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, "price" decimal NOT NULL, '
     '"share" decimal NULL, "note" varchar(80) NOT NULL, "at" datetime NOT NULL)'
 )
 
@@ -75,6 +75,7 @@ def data_write(path: Path, times: int) -> int:
         for function, arguments in ((text, 2), (entry_id, 1), (moment, 1), (number, 1)):
             database.create_function(function.__name__, arguments, function, deterministic=True)
         database.execute("BEGIN")
+        database.execute(PRICES)
 
         for table, sql in STATEMENTS.items():
             rows = ROWS[table] * (1 if table in {"auth_user", "kb_tags", "kb_error_codes"} else times)
