@@ -75,9 +75,8 @@ def write(entries: int, file: Path) -> None:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)
         for number in range(entries):
-            entry, tags, _codes = corpus.entry(number)
-            values = [getattr(entry, name) for name in COLUMNS[1:-1]]
-            writer.writerow([str(entry.pk), *values, ", ".join(tags)])
+            values, tags, _codes = corpus.entry(number)
+            writer.writerow([*(str(values[name]) for name in COLUMNS[:-1]), ", ".join(tags)])
 
 
 def ours(_entries: int, file: Path) -> None:
