@@ -22,9 +22,9 @@ VENDORS = ["sqlite", "postgresql"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what uses sites of its own."""
+    """Marks what uses sites or databases of its own."""
     for item in items:
-        if "vendor" in getattr(item, "fixturenames", ()):
+        if {"vendor", "postgres_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_site")
 
 
