@@ -196,7 +196,9 @@ def assessment_document(findings: list[Finding], risks: list[Risk], estimates: l
 
 def recommendations(findings: list[Finding], risks: list[Risk]) -> list[str]:
     """What to do before the run, most pressing first."""
-    pressing = [f"{found.title}: {found.remedy}" for found in findings if found.remedy]
+    pressing = [
+        f"{found.title}: {found.remedy}" for found in findings if found.remedy and found.status != FindingStatus.PASS
+    ]
     return pressing + [risk.mitigation for risk in risks if risk.level is not RiskLevel.NONE]
 
 

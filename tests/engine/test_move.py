@@ -156,3 +156,18 @@ def test_a_value_that_the_target_refuses_stops_the_run_before_anything_and_is_me
     assert here.manage_json("mvp", "move", "repair", str(report["run"]), "--yes") == {"rows": 1}
     with closing(sqlite3.connect(here.data_dir / "kb.sqlite3")) as file:
         assert file.execute("SELECT searcher FROM search_history WHERE id = 7").fetchone() == ("abc",)
+
+
+def test_a_rehearsal_copies_into_a_scratch_place_of_the_target_compares_and_leaves_nothing(
+    here: Site, target: str
+) -> None:
+    before, plan = schema(here), planned(here, target)
+
+    report = here.manage_json("mvp", "rehearse", plan, "--inline")
+
+    assert report["state"] == "succeeded", report["error"]
+    assert schema(here) == before
+    with psycopg.connect(target) as there:
+        left = "SELECT count(*) FROM pg_namespace WHERE starts_with(nspname, 'kb_rehearsal_')"
+        assert there.execute(left).fetchone() == (0,)
+    assert '"source": "rehearsal"' in here.manage("mvp", "check", plan, "--json", check=False).stdout
