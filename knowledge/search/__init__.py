@@ -1,6 +1,5 @@
 """Search over entries: one API, one algorithm, an index per database, the same answers on both."""
 
-from knowledge.search.database import index_resync
 from knowledge.search.engine import entry_search
 from knowledge.search.index import (
     IndexCheck,
@@ -11,6 +10,7 @@ from knowledge.search.index import (
     index_update,
 )
 from knowledge.search.parity import search_parity
+from knowledge.search.storing import index_resync
 from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
 
 __all__ = [

@@ -12,27 +12,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
-from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 
 from knowledge.search.rank import ranks_of_status
 
 _FOREIGN = re.compile(r"[^\w.$#@/-]")
-_HEAD = ("codes", "title", "tags", "labels")
 
-#: Rows that one statement adds; SQLite takes 32,766 values in one.
-STATEMENT_ROWS = 500
-
-#: What PostgreSQL gathers of a rebuild before it sorts it in; a search in between reads half of it on average.
-GATHERED_KB = 2_048
-
-_T = TypeVar("_T")
-
+#: PostgreSQL reads so many times the rows that should do, and this many at most.
+READ_MARGIN = 2
+READ_MOST = 30_000
+#: Of the rows that have common words, about so many have them in codes, title or tags.
+HEAD_SHARE = 0.25
 #: The label that every row has. No word of a text begins with a slash.
 EVERY_ROW = "/e"
 
@@ -44,10 +38,6 @@ class Index(Enum):
     WORDS = "words"
 
 
-#: The columns of a row that each index follows.
-_FOLLOWED = {Index.HEAD: _HEAD, Index.WORDS: (*_HEAD, "problem", "solution")}
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a row must have: one token of every group, every label, none of the excluded tokens."""
@@ -57,6 +47,10 @@ class Asked:
     excluded: tuple[str, ...] = ()
     #: Empty for every status.
     status: str = ""
+    #: The share of the rows that is likely to have all of it; 0 where that is not known.
+    share: float = 0.0
+    #: How many rows there are.
+    rows: int = 0
 
     @property
     def everything(self) -> bool:
@@ -88,13 +82,14 @@ def searched() -> str:
     return _searched.get()
 
 
-def _connection() -> BaseDatabaseWrapper:
+def database() -> BaseDatabaseWrapper:
+    """The connection of searches."""
     return connections[_searched.get()]
 
 
 def rows(sql: str, params: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
     """What the database answers."""
-    with _connection().cursor() as cursor:
+    with database().cursor() as cursor:
         cursor.execute(sql, list(params))
         return list(cursor.fetchall())
 
@@ -113,65 +108,46 @@ def ranks(asked: Asked, index: Index, *, limit: int) -> list[int]:
     """Rows that fit, best static rank first; none where a group has no token."""
     if not all(asked.groups):
         return []
+    if reading := _rows_worth_reading(asked, index, limit):
+        found = [row[0] for row in rows(*_ranks_read_sql(asked, index, limit, reading))]
+        if len(found) == limit:
+            return found
     sql, params = _ranks_sql(asked, index, limit)
     return [row[0] for row in rows(sql, params)]
 
 
-def count(asked: Asked, *, cap: int) -> int:
-    """How many rows fit; counting stops at `cap`."""
-    if not all(asked.groups):
+def _rows_worth_reading(asked: Asked, index: Index, limit: int) -> int:
+    """How many rows PostgreSQL had better read from the top than ask GIN; 0 for what is not common.
+
+    GIN gives every row that fits, all of which are then sorted; FTS5 gives them in order.
+    """
+    if not asked.share or is_sqlite():
         return 0
-    sql, params = _ranks_sql(asked, Index.WORDS, cap, ordered=False)
-    return int(rows(f"SELECT count(*) FROM ({sql}) AS counted", params)[0][0])
+    share = asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0)
+    reading = int(READ_MARGIN * limit / share)
+    return reading if reading <= min(READ_MOST, asked.share * asked.rows) else 0
 
 
 def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> list[int]:
     """Rows that fit any of the questions, at most `limit` of each, the first question's first."""
+    found: list[tuple[int, int]] = []
     parts, params = [], []
     for number, (asked, index) in enumerate(questions):
+        if _rows_worth_reading(asked, index, limit):
+            found += [(number, rank) for rank in ranks(asked, index, limit=limit)]
+            continue
         sql, values = _ranks_sql(asked, index, limit)
         parts.append(f"SELECT {number} AS n, rank FROM ({sql}) AS q{number}")
         params += values
-    found = rows(f"{' UNION ALL '.join(parts)} ORDER BY 1, 2", params) if parts else []
-    return list(dict.fromkeys(rank for _, rank in found))
+    found += [(number, rank) for number, rank in rows(" UNION ALL ".join(parts), params)] if parts else []
+    return list(dict.fromkeys(rank for _, rank in sorted(found)))
 
 
 def one_of(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
     """A condition that a column has one of these values, and its parameters; many place holders are slow to read."""
-    if _is_sqlite():
+    if is_sqlite():
         return f"{column} IN ({marks(len(values))})", list(values)
     return f"{column} = ANY(%s)", [list(values)]
-
-
-def rows_add(table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
-    """Add rows the fastest way.
-
-    On SQLite many in one statement: before each statement with a trigger FTS5 writes what it has gathered.
-    """
-    named = f"{table} ({', '.join(columns)})"
-    with _connection().cursor() as cursor:
-        if _is_sqlite():
-            row = f"({marks(len(columns))})"
-            for some in sliced(values, STATEMENT_ROWS):
-                sql = f"INSERT INTO {named} VALUES {', '.join([row] * len(some))}"
-                cursor.execute(sql, list(chain.from_iterable(some)))
-        elif values:
-            with _connection().wrap_database_errors, cursor.copy(f"COPY {named} FROM STDIN") as copy:
-                for one in values:
-                    copy.write_row(one)
-
-
-def sliced(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
-    """The values in order, so many at a time."""
-    for first in range(0, len(values), size):
-        yield values[first : first + size]
-
-
-def documents_delete(found: Sequence[int]) -> None:
-    """Take away the rows with these ranks; nobody is told, unlike when Django deletes them."""
-    if found:
-        with _connection().cursor() as cursor:
-            cursor.execute(f"DELETE FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
 
 
 def documents(found: Sequence[int], *, fields: int) -> list[Document]:
@@ -179,7 +155,7 @@ def documents(found: Sequence[int], *, fields: int) -> list[Document]:
     if not found:
         return []
     columns = ", ".join(_DOCUMENT[: FIRST_FIELD + fields])
-    return rows(f"SELECT {columns} FROM kb_search_docs WHERE rank IN ({_numbers(found)})")
+    return rows(f"SELECT {columns} FROM kb_search_docs WHERE rank IN ({numbers(found)})")
 
 
 def hexadecimal(value: UUID | str) -> str:
@@ -189,14 +165,14 @@ def hexadecimal(value: UUID | str) -> str:
 
 def stored(key: UUID) -> UUID | str:
     """A UUID as the database holds it."""
-    return key.hex if _is_sqlite() else key
+    return key.hex if is_sqlite() else key
 
 
 def taken(found: Sequence[int]) -> set[int]:
     """Those of these ranks that a row has."""
     if not found:
         return set()
-    return {row[0] for row in rows(f"SELECT rank FROM kb_search_docs WHERE rank IN ({_numbers(found)})")}
+    return {row[0] for row in rows(f"SELECT rank FROM kb_search_docs WHERE rank IN ({numbers(found)})")}
 
 
 def entries(found: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -205,14 +181,14 @@ def entries(found: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...
         return []
     chosen = ", ".join(f"e.{column}" for column in columns)
     sql = f"SELECT d.rank, d.code_names, {chosen} FROM kb_search_docs d JOIN kb_entries e ON e.id = d.entry_id"
-    return rows(f"{sql} WHERE d.rank IN ({_numbers(found)})")
+    return rows(f"{sql} WHERE d.rank IN ({numbers(found)})")
 
 
 def kinds_of(found: Sequence[int]) -> list[tuple[str, str, int]]:
     """How many of these rows have each category and severity."""
     if not found:
         return []
-    sql = f"SELECT category, severity, count(*) FROM kb_search_docs WHERE rank IN ({_numbers(found)}) GROUP BY 1, 2"
+    sql = f"SELECT category, severity, count(*) FROM kb_search_docs WHERE rank IN ({numbers(found)}) GROUP BY 1, 2"
     return [(category, severity, count) for category, severity, count in rows(sql)]
 
 
@@ -222,129 +198,57 @@ def tags_of(found: Sequence[int], *, limit: int) -> list[tuple[str, int]]:
         return []
     query = (
         "SELECT t.name, counted.entries FROM (SELECT et.tag_id AS tag_id, count(*) AS entries FROM kb_search_docs d "
-        f"JOIN kb_entry_tags et ON et.entry_id = d.entry_id WHERE d.rank IN ({_numbers(found)}) GROUP BY et.tag_id"
+        f"JOIN kb_entry_tags et ON et.entry_id = d.entry_id WHERE d.rank IN ({numbers(found)}) GROUP BY et.tag_id"
         f") AS counted JOIN kb_tags t ON t.id = counted.tag_id ORDER BY 2 DESC, {_by_bytes('t.name')} LIMIT %s"
     )
     return [(name, entries) for name, entries in rows(query, [limit])]
 
 
-def docs_and_terms() -> Iterator[tuple[str, str, int | None]]:
-    """Status and all tokens of every row, then every term with its frequency: one statement, one state of both."""
-    columns = " || ' ' || ".join((*_HEAD, "problem", "solution"))
-    sql = (
-        f"SELECT status, {columns}, CAST(NULL AS integer) FROM kb_search_docs "
-        "UNION ALL SELECT '', term, df FROM kb_search_terms"
-    )
-    with _connection().chunked_cursor() as cursor:
-        cursor.execute(sql)
-        while some := cursor.fetchmany(500):
-            yield from some
+def is_sqlite() -> bool:
+    """Whether searches ask SQLite."""
+    return database().vendor == "sqlite"
 
 
-def index_lost() -> bool:
-    """Whether SQLite's FTS5 tables hold other rows than the table that they follow; PostgreSQL's cannot."""
-    if not _is_sqlite():
-        return False
-    for index in Index:
-        held = f"SELECT rowid FROM {_table(index)} WHERE {_table(index)} MATCH '\"{EVERY_ROW}\"'"
-        for one, other in (("SELECT rank FROM kb_search_docs", held), (held, "SELECT rank FROM kb_search_docs")):
-            if rows(f"{one} EXCEPT {other} LIMIT 1"):
-                return True
-    return False
-
-
-def index_resync(using: str = DEFAULT_DB_ALIAS) -> None:
-    """Fill the tables that each database's own index lives in from the rows that they follow, in one transaction.
-
-    A contentless FTS5 table that does not hold what a row says refuses to delete it ("database disk
-    image is malformed"), so this comes before rows are written again.
-    """
-    with transaction.atomic(using=using), writes_gathered(using), connections[using].cursor() as cursor:
-        # Asked inside: between two transactions the site can move to the other database.
-        fill = _fts_fill if connections[using].vendor == "sqlite" else _vectors_fill
-        fill(cursor)
-
-
-def _fts_fill(cursor: CursorWrapper) -> None:
-    for index, columns in _FOLLOWED.items():
-        table = _table(index)
-        cursor.execute(f"INSERT INTO {table}({table}) VALUES ('delete-all')")
-        cursor.execute(
-            f"INSERT INTO {table}(rowid, tokens) SELECT rank, {_joined(columns)} FROM kb_search_docs ORDER BY rank"
-        )
-
-
-def _vectors_fill(cursor: CursorWrapper) -> None:
-    """The same expression as that of the trigger, which a migration has made."""
-    vectors = (
-        f"array_to_tsvector(array_remove(string_to_array({_joined(each)}, ' '), ''))" for each in _FOLLOWED.values()
-    )
-    cursor.execute("DELETE FROM kb_search_vectors")
-    cursor.execute(
-        f"INSERT INTO kb_search_vectors (rank, head, words) SELECT rank, {', '.join(vectors)} FROM kb_search_docs"
-    )
-
-
-def _joined(columns: Iterable[str]) -> str:
-    return " || ' ' || ".join(columns)
-
-
-@contextmanager
-def writes_gathered(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """Many rows are written in this block: PostgreSQL sorts their tokens in by the thousand, not one by one.
-
-    A search meanwhile reads what was gathered from end to end, so this is for bulk only. A database that is
-    just being made may not have the indexes yet, and the site may have moved when the block ends.
-    """
-    _gin_set(using, f"fastupdate = on, gin_pending_list_limit = {GATHERED_KB:d}")
-    yield
-    _gin_set(using, "fastupdate = off")
-
-
-def _gin_set(using: str, parameters: str) -> None:
-    """Set these parameters of the indexes, sort in what was gathered, and count the rows for the planner."""
-    with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        if connections[using].vendor == "sqlite":
-            return
-        for index in Index:
-            cursor.execute(f"ALTER INDEX IF EXISTS {_table(index)} SET ({parameters})")
-            cursor.execute(f"SELECT gin_clean_pending_list(to_regclass('{_table(index)}'))")
-        cursor.execute("ANALYZE kb_search_docs, kb_search_vectors, kb_search_terms, kb_search_grams")
-
-
-def _is_sqlite() -> bool:
-    return _connection().vendor == "sqlite"
-
-
-def _table(index: Index) -> str:
+def index_table(index: Index) -> str:
+    """The FTS5 table of an index on SQLite, its GIN index on PostgreSQL."""
     return f"kb_search_{index.value}"
 
 
 def _by_bytes(column: str) -> str:
     """A column to sort by, the same on every database whatever its collation."""
-    return column if _is_sqlite() else f'{column} COLLATE "C"'
+    return column if is_sqlite() else f'{column} COLLATE "C"'
 
 
-def _numbers(values: Iterable[int]) -> str:
+def numbers(values: Iterable[int]) -> str:
+    """Numbers as SQL lists them."""
     return ", ".join(f"{value:d}" for value in values)
 
 
-def _ranks_sql(asked: Asked, index: Index, limit: int, *, ordered: bool = True) -> tuple[str, list[str]]:
+def _ranks_sql(asked: Asked, index: Index, limit: int) -> tuple[str, list[str]]:
     """SELECT of the ranks that fit, at most `limit` of them."""
     first, end = ranks_of_status(asked.status)
     if asked.everything:
         sql = f"SELECT rank FROM kb_search_docs WHERE rank >= {first:d} AND rank < {end:d} ORDER BY rank"
         return f"{sql} LIMIT {limit:d}", []
-    if _is_sqlite():
-        table = _table(index)
-        sql = f"SELECT rowid AS rank FROM {table} WHERE {table} MATCH %s AND rowid >= {first:d} AND rowid < {end:d}"
-        return f"{sql}{' ORDER BY rowid' if ordered else ''} LIMIT {limit:d}", [_fts5(asked)]
+    if is_sqlite():
+        name = index_table(index)
+        sql = f"SELECT rowid AS rank FROM {name} WHERE {name} MATCH %s AND rowid >= {first:d} AND rowid < {end:d}"
+        return f"{sql} ORDER BY rowid LIMIT {limit:d}", [_fts5(asked)]
     # The sums keep the planner from reading all rows in order of rank, vectors and all.
     between = f"rank + 0 >= {first:d} AND rank + 0 < {end:d}" if first else f"rank + 0 < {end:d}"
     sql = f"SELECT rank FROM kb_search_vectors WHERE {index.value} @@ %s::tsquery AND {between}"
-    return f"SELECT rank FROM ({sql}{' ORDER BY rank + 0' if ordered else ''} LIMIT {limit:d}) AS found", [
-        _tsquery(asked)
-    ]
+    return f"SELECT rank FROM ({sql} ORDER BY rank + 0 LIMIT {limit:d}) AS found", [_tsquery(asked)]
+
+
+def _ranks_read_sql(asked: Asked, index: Index, limit: int, reading: int) -> tuple[str, list[str]]:
+    """The same as a function that no index knows, of the first rows."""
+    first, end = ranks_of_status(asked.status)
+    top = (
+        f"SELECT rank, {index.value} AS held FROM kb_search_vectors WHERE rank >= {first:d} AND rank < {end:d} "
+        f"ORDER BY rank LIMIT {reading:d}"
+    )
+    sql = f"SELECT rank FROM ({top}) AS top WHERE ts_match_vq(held, %s::tsquery) ORDER BY rank LIMIT {limit:d}"
+    return sql, [_tsquery(asked)]
 
 
 def _fts5(asked: Asked) -> str:

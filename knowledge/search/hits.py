@@ -5,6 +5,7 @@ One query gives them, and no object is made with Django's constructors: both wou
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from django.db.models.base import ModelState
 
 from knowledge.models import Entry
 from knowledge.search import database
-from knowledge.search.analysis import units
+from knowledge.search.analysis import tokens, units
 from knowledge.search.snippet import Highlighter
 from knowledge.search.types import SearchHit
 
@@ -25,6 +26,8 @@ _COLUMNS = [
     *("id", "title", "problem", "solution", "category", "severity", "status", "origin"),
     *("usage_count", "success_count", "failure_count", "version", "created_at", "updated_at"),
 ]
+#: Mistyped words are of letters only.
+_WORD = re.compile(r"[a-z]{3,}")
 
 
 class _CodeShown(NamedTuple):
@@ -63,10 +66,10 @@ def spelling_shown(text: str, corrected: Mapping[str, str], entries: Sequence[En
     """
     written: dict[str, Counter[str]] = {term: Counter() for term in corrected.values()}
     for entry in entries[:5]:
-        body = f"{entry.title}\n{entry.problem}\n{entry.solution}"
-        for unit in units(body):
-            if unit.token in written:
-                written[unit.token][body[unit.start : unit.end].lower()] += 1
+        for word in _WORD.findall(f"{entry.title}\n{entry.problem}\n{entry.solution}".lower()):
+            for term, words in written.items():
+                if word.startswith(term[:2]) and tokens(word) == [term]:
+                    words[word] += 1
     pieces, position = [], 0
     for unit in units(text):
         found = written.get(corrected.get(unit.token, ""))

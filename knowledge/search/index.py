@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from knowledge.models import Entry, EntryStatus, SearchDoc, SearchTerm
-from knowledge.search import database, terms
+from knowledge.search import database, storing, terms
 from knowledge.search.analysis import code_parts, code_token, tokens
 from knowledge.search.rank import Standing, merit_of, rank_of
 
@@ -82,7 +82,7 @@ def index_forget(ids: Iterable[UUID]) -> None:
             counted: Counter[str] = Counter()
             gone = database.rows(sql, keys)
             _count(counted, gone, -1)
-            database.documents_delete([row[0] for row in gone])
+            storing.documents_delete([row[0] for row in gone])
             terms.terms_count(counted)
 
 
@@ -103,11 +103,11 @@ def index_rebuild_resume() -> int:
        gain is written every COUNTED_BATCHES only, as most batches have the same.
     3. The frequencies of terms are compared with the rows and put right, unless both began with nothing.
     """
-    if database.index_lost():
-        database.index_resync()
+    if storing.index_lost():
+        storing.index_resync()
     SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))).delete()
     from_nothing = not (cache.get(CURSOR_KEY) or SearchDoc.objects.exists() or SearchTerm.objects.exists())
-    with database.writes_gathered():
+    with storing.writes_gathered():
         written = _rest_written()
     if not from_nothing:
         terms_mend()
@@ -198,7 +198,7 @@ def terms_mend() -> None:
     what they differ by is added afterwards, and stays right whatever was written in between.
     """
     counted: Counter[str] = Counter()
-    for status, texts, df in database.docs_and_terms():
+    for status, texts, df in storing.docs_and_terms():
         if df is not None:
             counted[texts] -= df
         elif status == EntryStatus.PUBLISHED:
@@ -216,8 +216,8 @@ def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
     changed = [row for row in made if before.get(row[1]) != row]
     gone = before.keys() - {row[1] for row in made}
     old = [before[key] for key in (*(row[1] for row in changed), *gone) if key in before]
-    database.documents_delete([row[0] for row in old])
-    database.rows_add("kb_search_docs", _COLUMNS, _with_free_ranks(changed))
+    storing.documents_delete([row[0] for row in old])
+    storing.rows_add("kb_search_docs", _COLUMNS, _with_free_ranks(changed))
     _count(counted, old, -1)
     _count(counted, changed, 1)
     return len(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 
 from knowledge.models import EntryStatus
 from knowledge.search import terms
@@ -32,6 +33,9 @@ class Plan:
     #: What each group counts.
     weights: tuple[float, ...]
     asked: Asked
+    #: What share of the published entries each group is likely to have, and what share the labels.
+    shares: tuple[float, ...]
+    labels_share: float
     #: How many published entries have the rarest group at most.
     fewest: int
     #: How many published entries have the only token that is asked for; 0 when it is more than one token.
@@ -45,13 +49,16 @@ class Plan:
 
     def asked_for(self, numbers: tuple[int, ...]) -> Asked:
         """The same question for some of the groups only."""
-        return replace(self.asked, groups=tuple(self.tokens[number] for number in numbers))
+        share = prod((self.labels_share, *(self.shares[number] for number in numbers)))
+        return replace(self.asked, groups=tuple(self.tokens[number] for number in numbers), share=share)
 
 
 def plan_made(query: Query) -> Plan:
     """The plan of a query."""
-    known = terms.frequencies([terms.EVERY, *_tokens_typed(query.groups)])
+    labels = labels_of(query.filters)
+    known = terms.frequencies([terms.EVERY, *labels, *_tokens_typed(query.groups)])
     entries = known.pop(terms.EVERY, 0)
+    of_labels = [known.pop(label, 0) / (entries or 1) for label in labels]
     corrected: dict[str, str] = {}
     groups: list[Group] = []
     tokens: list[tuple[str, ...]] = []
@@ -67,11 +74,16 @@ def plan_made(query: Query) -> Plan:
         frequencies.append(sum(found.values()))
         weights.append(group.weight * rarity(max(found.values(), default=0), entries))
     weights = _beside_codes(groups, weights)
-    asked = Asked(tuple(tokens), labels_of(query.filters), query.excluded, query.filters.status)
+    shares = tuple(min(1.0, frequency / (entries or 1)) for frequency in frequencies)
+    if query.filters.status != EntryStatus.PUBLISHED:
+        shares, of_labels = (0.0,) * len(shares), [0.0]
+    asked = Asked(tuple(tokens), labels, query.excluded, query.filters.status, prod((*of_labels, *shares)), entries)
     only = tokens[0][0] if [len(some) for some in tokens] == [1] and not (asked.labels or asked.excluded) else ""
     total = known.get(only, 0) if asked.status == EntryStatus.PUBLISHED else 0
     fewest = min(frequencies, default=0)
-    return Plan(query, tuple(groups), tuple(tokens), tuple(weights), asked, fewest, total, corrected)
+    return Plan(
+        query, tuple(groups), tuple(tokens), tuple(weights), asked, shares, prod(of_labels), fewest, total, corrected
+    )
 
 
 def labels_of(filters: SearchFilters) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from itertools import chain
 
 from django.db import connection, transaction
 
-from knowledge.search.database import STATEMENT_ROWS, one_of, rows, rows_add, sliced
+from knowledge.search.database import one_of, rows
+from knowledge.search.storing import STATEMENT_ROWS, rows_add, sliced
 
 #: The term that every published entry has.
 EVERY = ""

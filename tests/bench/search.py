@@ -28,6 +28,7 @@ def main() -> None:
     sizes = [int(os.environ.get("KB_BENCH_ENTRIES", "100000"))]
     if os.environ.get("KB_BENCH_LARGE") == "1":
         sizes.append(1_000_000)
+    print_judged()
     for entries in sizes:
         answers = {}
         for vendor in os.environ.get("KB_BENCH_DATABASES", "sqlite,postgresql").split(","):
@@ -55,6 +56,27 @@ def measured(site: Site, entries: int) -> dict[str, list[str]]:
     return found
 
 
+def print_judged() -> None:
+    """How well the judged searches find what helps in the starter knowledge base."""
+    with tempfile.TemporaryDirectory(prefix="kb-bench-") as folder:
+        site = site_new("sqlite", Path(folder))
+        site.manage("migrate", "--verbosity=0")
+        site.manage("kb", "starter")
+        print(site.python("-m", "tests.bench.search", "judged").stdout, end="", flush=True)
+
+
+def judge() -> None:
+    """Runs inside a site with the starter entries: prints rank and recall by kind of search."""
+    from tests.knowledge.search.test_relevance import judged, mean
+
+    results = [(one, *one.measured()) for one in judged()]
+    print(f"\nJudged searches over the starter knowledge base: {len(results)}")
+    for kind in sorted({one.kind for one, _, _ in results}):
+        found = [(rank, share) for one, rank, share in results if one.kind == kind]
+        rank, recall = (mean(list(values)) for values in zip(*found, strict=True))
+        print(f"  {kind}: {len(found)} searches, MRR {rank:.3f}, recall in the first ten {recall:.3f}")
+
+
 def print_same(one: dict[str, list[str]], other: dict[str, list[str]]) -> None:
     """How many searches have the same first results on both."""
     same = sum(one[text] == other[text] for text in one)
@@ -78,6 +100,7 @@ def measure(entries: int, answers: Path) -> None:
     whole = print_times("entry_search", searches, entry_search, base=None)
     print_times("  the bare index query", searches, bare_query(searches), base=whole)
     print_times(f"  plain {plain.__name__}", searches, plain, base=whole)
+    print_times("  entry_search with total and filters", searches, counted_search, base=None)
     print_pages(searches[:PAGES])
     found = {text: [str(hit.entry.pk) for hit in entry_search(text, page_size=FIRST_OF_EACH).hits] for text in searches}
     answers.write_text(json.dumps(found))
@@ -119,6 +142,14 @@ def print_times(what: str, searches: list[str], ask: Callable[[str], object], ba
         line += f"; entry_search takes {ratios[0]:.2f} times as long in the mean, {ratios[1]:.2f} at p95"
     print(line, flush=True)
     return times
+
+
+def counted_search(text: str) -> object:
+    """A search with all that a page of results shows, but the page."""
+    from knowledge.search import entry_search
+
+    results = entry_search(text)
+    return results.total, results.facets
 
 
 def bare_query(searches: list[str]) -> Callable[[str], object]:
@@ -199,10 +230,10 @@ def plain_postgresql() -> Callable[[str], Any]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["measure"]:
+    if sys.argv[1:]:
         import django
 
         django.setup()
-        measure(int(sys.argv[2]), Path(sys.argv[3]))
+        judge() if sys.argv[1] == "judged" else measure(int(sys.argv[2]), Path(sys.argv[3]))
     else:
         main()

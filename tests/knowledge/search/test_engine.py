@@ -191,6 +191,20 @@ def test_pages_hold_every_entry_once_also_beyond_the_ranked_ones(monkeypatch: py
     assert (pages[0].page_count, pages[0].has_next, pages[2].has_next) == (3, True, False)
 
 
+def test_common_words_are_found_the_same_by_reading_the_best_rows_as_by_the_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("knowledge.search.engine.CANDIDATES", 4)
+    for number in range(24):
+        entry_built(
+            title=f"Zebra {number}", tags=["stripes"] if number % 2 else [], severity="high" if number % 3 else "low"
+        )
+    asked = ["zebra", "zebra tag:stripes", "zebra severity:high", "zebra -stripes", "zebra 7"]
+    read = [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
+    monkeypatch.setattr("knowledge.search.database.READ_MOST", 0)
+    assert read == [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
+
+
 def test_counting_stops_at_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knowledge.search.engine.COUNT_CAP", 5)
     for number in range(7):

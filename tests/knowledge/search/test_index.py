@@ -169,7 +169,7 @@ def test_a_rebuild_leaves_rows_alone_that_are_right(monkeypatch: pytest.MonkeyPa
     outdated = entry_built(title="Zebra two")
     SearchDoc.objects.filter(entry=outdated).update(title=" giraffe ")
     written: list[list[int]] = []
-    monkeypatch.setattr("knowledge.search.database.documents_delete", written.append)
+    monkeypatch.setattr("knowledge.search.storing.documents_delete", written.append)
     with pytest.raises(IntegrityError), transaction.atomic():
         index_rebuild()
     assert [len(ranks) for ranks in written] == [1]

@@ -12,14 +12,18 @@ from pathlib import Path
 import pytest
 
 from knowledge.starter import starter_read
+from tests.corpus import Corpus
 from tests.postgres import PostgresServer
 from tests.sites import ROOT, Site, site_drop, site_new
 
 QUERIES = 500
+#: With the starter entries there are some 5,000.
+MADE = 4_800
+FILL = f"from tests.corpus import Corpus; Corpus({MADE}).write(); from knowledge.search import *; index_rebuild()"
 
 
 def queries() -> list[str]:
-    """Codes, aliases, titles, message lines, typed beginnings and random words of the starter entries."""
+    """Codes, aliases, titles, message lines, typed beginnings and random words of the starter entries; searches."""
     data = starter_read()
     chance = random.Random(5)
     found = [record["code"] for record in data.codes]
@@ -29,12 +33,22 @@ def queries() -> list[str]:
     words = [word for entry in data.entries for word in entry["solution"].split()]
     found += [" ".join(chance.sample(words, chance.randint(1, 4))) for _ in range(len(found) // 3)]
     found += [text[: chance.randint(2, len(text))] for text in chance.sample(found, len(found) // 4) if len(text) > 2]
-    return ["", "tag:vsam", "category:DB2 lock", '"file status"', "abend -cics", *chance.sample(found, QUERIES - 5)]
+    searches = list(dict.fromkeys(Corpus(MADE).searches(300)))[:200]
+    return [
+        "",
+        "tag:vsam",
+        "category:DB2 lock",
+        '"file status"',
+        "abend -cics",
+        *searches,
+        *chance.sample(found, QUERIES - 5 - len(searches)),
+    ]
 
 
 def answers(site: Site, asked: list[str]) -> list[dict[str, object]]:
     site.manage("migrate", "--verbosity=0")
     site.manage("kb", "starter")
+    site.manage("shell", "-c", FILL)
     script = str(Path(__file__).with_name("search_many.py"))
     environment = {**site.env, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
