@@ -40,7 +40,7 @@ class Draft:
 
     __slots__ = (
         *("id", "title", "problem", "solution", "category", "severity", "status", "tags", "codes"),
-        *("author_id", "created_at", "updated_at", "counts", "given", "problems"),
+        *("author_id", "created_at", "updated_at", "counts", "given", "refused", "problems"),
     )
 
     def __init__(self) -> None:
@@ -55,6 +55,8 @@ class Draft:
         #: Views, votes that it worked, votes that it did not.
         self.counts: tuple[int, ...] = (0, 0, 0)
         self.given: set[str] = set()
+        #: Fields whose words nothing stands for.
+        self.refused: set[str] = set()
         self.problems: list[str] = []
 
 
@@ -106,8 +108,10 @@ class DraftReader:
                 draft.problems.append(
                     _("%(field)s: missing; at least %(low)d characters") % {"field": name, "low": low}
                 )
-        if not draft.category:
-            self._category(draft, "")
+        if not draft.category and "category" not in draft.refused:
+            draft.category = self.options.categories.get("", "")
+            if not draft.category:
+                self._unknown(draft, "category", "")
         if not draft.severity:
             draft.severity = self.options.severities.get("", Severity.MEDIUM)
         if not draft.status:
@@ -158,10 +162,11 @@ class DraftReader:
 
     def _category(self, draft: Draft, value: Any) -> None:
         word = _word(value)
-        found = self.options.categories.get(word) or _CATEGORIES.get(word.lower()) or category_named(word)
+        mapped = self.options.categories.get(word) if word else ""
+        found = mapped or _CATEGORIES.get(word.lower()) or category_named(word)
         if found:
             draft.category = str(found)
-        elif word or not draft.id:
+        elif word:
             self._unknown(draft, "category", word)
 
     def _severity(self, draft: Draft, value: Any) -> None:
@@ -184,6 +189,7 @@ class DraftReader:
 
     def _unknown(self, draft: Draft, name: str, word: str) -> None:
         self.unknown.setdefault(name, Counter())[word[:60]] += 1
+        draft.refused.add(name)
         facts = {"field": name, "word": word[:60]}
         text = _("%(field)s: “%(word)s” is unknown; map it or mend it") if word else _("%(field)s: missing")
         draft.problems.append(text % facts)

@@ -298,7 +298,9 @@ def test_words_of_other_systems_are_mapped(tmp_path: Path) -> None:
 
 def test_unknown_words_are_refused_unless_they_are_mapped(tmp_path: Path) -> None:
     path = csv_file(tmp_path, row(category="Foo", severity="odd"), row(2, category=""))
-    assert numbers(imported(path)) == {"invalid": 2}
+    job = imported(path)
+    assert numbers(job) == {"invalid": 2}
+    assert job.report["unknown"] == {"category": {"Foo": 1, "": 1}, "severity": {"odd": 1}}
     options = {"categories": {"Foo": "JCL", "": "Other"}, "severities": {"odd": "low"}}
     assert numbers(imported(path, **options)) == {"new": 2}
 
