@@ -187,7 +187,9 @@ def _tables_are_ours() -> bool:
     with connection.cursor() as cursor:
         if SearchDoc._meta.db_table not in connection.introspection.table_names(cursor):
             return False
-        columns = {one.name for one in connection.introspection.get_table_description(cursor, SearchDoc._meta.db_table)}
+        # No row is read; Django's own description of the table asks SQLite's schema once for each column.
+        cursor.execute(f"SELECT * FROM {connection.ops.quote_name(SearchDoc._meta.db_table)} LIMIT 0")
+        columns = {name for name, *_ in cursor.description}
     return {field.column for field in SearchDoc._meta.concrete_fields} <= columns
 
 

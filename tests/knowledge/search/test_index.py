@@ -135,18 +135,17 @@ index.index_rebuild()
 """
 
 
-def test_a_rebuild_that_was_killed_goes_on_and_leaves_nothing_wrong(empty_site: Site) -> None:
-    empty_site.manage("migrate", "--verbosity=0")
-    empty_site.manage("kb", "starter")
-    empty_site.manage("shell", "-c", "from knowledge.models import *; SearchDoc.objects.all()._raw_delete('default')")
-    killed = empty_site.manage("shell", "-c", KILLED_REBUILD, check=False)
+def test_a_rebuild_that_was_killed_goes_on_and_leaves_nothing_wrong(site: Site) -> None:
+    site.manage("kb", "starter")
+    site.manage("shell", "-c", "from knowledge.models import *; SearchDoc.objects.all()._raw_delete('default')")
+    killed = site.manage("shell", "-c", KILLED_REBUILD, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    found = json.loads(empty_site.manage("kb", "index", "check", "--json", check=False).stdout)
+    found = json.loads(site.manage("kb", "index", "check", "--json", check=False).stdout)
     assert found["missing"] == found["entries"] - 80
     script = "from knowledge.search import index_rebuild_resume as resume; print(resume())"
-    assert int(empty_site.manage("shell", "-v0", "-c", script).stdout) == found["entries"] - 80
-    assert empty_site.manage_json("kb", "index", "check")["ok"]
-    assert empty_site.manage("shell", "-v0", "-c", TERMS_DIFFERENT).stdout.strip() == "[]"
+    assert int(site.manage("shell", "-v0", "-c", script).stdout) == found["entries"] - 80
+    assert site.manage_json("kb", "index", "check")["ok"]
+    assert site.manage("shell", "-v0", "-c", TERMS_DIFFERENT).stdout.strip() == "[]"
 
 
 #: Prints the terms whose frequency is not that of the rows.
@@ -184,15 +183,14 @@ def test_a_vote_that_moves_no_bucket_still_counts_in_the_order() -> None:
     assert entry_search("zebra").hits[0].entry.pk == later.pk
 
 
-def test_a_site_from_before_finds_its_entries_after_migrate(empty_site: Site) -> None:
-    empty_site.manage("migrate", "--verbosity=0")
-    empty_site.manage("kb", "starter")
-    empty_site.manage("migrate", "knowledge", "0003", "--verbosity=0")
-    empty_site.manage("migrate", "--verbosity=0")
-    found = empty_site.manage_json("kb", "index", "check")
+def test_a_site_from_before_finds_its_entries_after_migrate(site: Site) -> None:
+    site.manage("kb", "starter")
+    site.manage("migrate", "knowledge", "0003", "--verbosity=0")
+    site.manage("migrate", "--verbosity=0")
+    found = site.manage_json("kb", "index", "check")
     assert found["ok"] and found["entries"] >= 200
     script = "from knowledge.search import entry_search; print(entry_search('S0C7').hits[0].entry.title)"
-    assert "S0C7" in empty_site.manage("shell", "-c", script).stdout
+    assert "S0C7" in site.manage("shell", "-c", script).stdout
 
 
 @pytest.mark.django_db(transaction=True)
