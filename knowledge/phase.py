@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.entries import entries_refresh
 from knowledge.following import flags_open_count
-from knowledge.models import Plugin, Setting
+from knowledge.models import EntryCode, EntryTag, Plugin, Setting
 from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
 from knowledge.risks import search_time_risk, writers_risk
@@ -37,6 +39,19 @@ def search_index_checked() -> Iterator[Finding]:
 def search_index_rebuilt() -> None:
     """Make the search index again from the restored entries."""
     index_rebuild()
+
+
+def entries_mended(table: str, keys: Sequence[Any]) -> None:
+    """Render and index again the entries whose own rows, tags or codes a repair has changed."""
+    tags, codes = EntryTag.objects.order_by(), EntryCode.objects.order_by()
+    if table == "kb_entries":
+        entries_refresh(UUID(str(key)) for key in keys)
+    elif table in {"kb_tags", "kb_entry_tags"}:
+        rows = tags.filter(tag__in=keys) if table == "kb_tags" else tags.filter(pk__in=keys)
+        entries_refresh(rows.values_list("entry_id", flat=True).distinct())
+    elif table in {"kb_error_codes", "kb_entry_codes"}:
+        links = codes.filter(error_code__in=keys) if table == "kb_error_codes" else codes.filter(pk__in=keys)
+        entries_refresh(links.values_list("entry_id", flat=True).distinct())
 
 
 def settings_and_plugins(using: str) -> dict[str, Any]:
@@ -74,4 +89,5 @@ PHASE = Phase(
     parity=(search_parity,),
     after_restore=(search_index_rebuilt, plugins_align),
     after_copy=(index_resync,),
+    after_repair=(entries_mended,),
 )

@@ -338,6 +338,13 @@ class MoveOpenError(OpsError):
     code = "move_open"
 
 
+class RepairRefusedError(OpsError):
+    """The database refused the repair of {place}: {reason}. What it had mended in whole transactions stays; correct
+    the other rows by hand, then go on with the run."""
+
+    code = "repair_refused"
+
+
 class LedgerMissingError(OpsError):
     """Run {run} has no ledger of a verification on this machine."""
 

@@ -18,10 +18,8 @@ from migrations_ops import audit, queue
 from migrations_ops.errors import ConfirmationError, MoveStateError, MoveTargetError, RunNotFoundError
 from migrations_ops.gate import site_level
 from migrations_ops.models import GoMode, Move, MoveState, Plan, PlanKind, Run, RunState
-from migrations_ops.move.ends import connection_to, data_dir, ends_open, place_of_source, place_of_target
-from migrations_ops.move.repairs import repair_apply
+from migrations_ops.move.ends import connection_to, data_dir, ends_open, place_of_target
 from migrations_ops.move.return_path import return_close, return_drain
-from migrations_ops.move.tables import tables_moved
 from migrations_ops.place.addresses import database_settings, database_url
 from migrations_ops.place.pointer import Place, place_of_settings, place_read, site_id
 from migrations_ops.place.secrets import password_seal
@@ -154,7 +152,7 @@ def move_go(*, move: Move, actor: str, confirmation: str, reason: str = "") -> M
 
     Raises ConfirmationError, MoveStateError.
     """
-    _confirm(confirmation, go_confirmation_expected(move))
+    confirm(confirmation, go_confirmation_expected(move))
     with transaction.atomic():
         _change(move, "go", AHEAD, "the cut-over is still ahead", go_asked_by=actor, go_asked_at=timezone.now())
         audit.record(run=move.run, action="go", actor=actor, reason=reason, message="Said go: cut over when verified")
@@ -172,13 +170,29 @@ def move_speed_set(*, move: Move, rows_per_second: int, actor: str, reason: str 
     return move
 
 
+def move_hours_set(
+    *, move: Move, quiet_from: dt.time | None, quiet_until: dt.time | None, actor: str, reason: str = ""
+) -> Move:
+    """Copy and verify only between these times of day, or always where one is missing. Raises MoveStateError."""
+    if quiet_from is None or quiet_until is None:
+        quiet_from = quiet_until = None
+    with transaction.atomic():
+        _change(
+            move, "a change of hours", AHEAD, "its cut-over is ahead", quiet_from=quiet_from, quiet_until=quiet_until
+        )
+        said = f"{quiet_from:%H:%M} until {quiet_until:%H:%M}" if quiet_from and quiet_until else "always"
+        audit.record(run=move.run, action="hours", actor=actor, reason=reason, message=f"Copies and verifies: {said}")
+        _wake(move)
+    return move
+
+
 def return_path_close(*, move: Move, actor: str, confirmation: str, reason: str = "") -> Move:
     """End the way back: the old database stays as it was last, fenced, and is no longer followed up.
 
     Raises ConfirmationError, MoveStateError.
     """
-    _confirm(confirmation, close_confirmation_expected(move))
-    _expect(move, "closing the way back", (MoveState.MOVED,), "the database has moved and the way back is open")
+    confirm(confirmation, close_confirmation_expected(move))
+    expect(move, "closing the way back", (MoveState.MOVED,), "the database has moved and the way back is open")
     if move.run is not None and move.run.active:
         raise MoveStateError(
             run=move.run_id, state="being moved", action="closing the way back", allowed="its run is over"
@@ -200,36 +214,14 @@ def return_path_close(*, move: Move, actor: str, confirmation: str, reason: str 
     return move
 
 
-def repair_confirmation_expected(move: Move) -> str:
-    """What a person types before values are changed."""
-    return f"REPAIR {move.run_id}"
-
-
-def move_repair(*, move: Move, actor: str, confirmation: str, reason: str = "") -> int:
-    """Mend in the database of the site what stands in the way of a move, as its assessment offers; rows changed.
-
-    Raises ConfirmationError, MoveStateError, and IntegrityError where mended rows break another rule.
-    """
-    _confirm(confirmation, repair_confirmation_expected(move))
-    _expect(move, "a repair", (MoveState.PLANNED,), "nothing has been copied yet")
-    wanted = [one for one in move.assessment.get("findings", []) if one["blocks"] and one["repairable"]]
-    with connection_to(place_of_source(move)) as source:
-        tables = tables_moved(source)
-        for one in wanted:
-            names = {name: one[name] for name in ("table", "column", "code")}
-            changed = repair_apply(source, tables, **names)
-            said = f"{one['table']}.{one['column']}: {one['repair']}, {changed} row(s)"
-            audit.record(run=move.run, action="repair", actor=actor, reason=reason, message=said)
-            one["repaired"] = changed
-    return sum(one["repaired"] for one in wanted)
-
-
-def _confirm(given: str, expected: str) -> None:
+def confirm(given: str, expected: str) -> None:
+    """Raise ConfirmationError unless a person typed what was expected."""
     if given.strip() != expected:
         raise ConfirmationError(expected=expected)
 
 
-def _expect(move: Move, action: str, states: tuple[MoveState, ...], allowed: str) -> None:
+def expect(move: Move, action: str, states: tuple[MoveState, ...], allowed: str) -> None:
+    """Raise MoveStateError unless the move is in one of these states."""
     if move.state not in states:
         state = move.get_state_display().lower()
         raise MoveStateError(run=move.run_id, state=state, action=action, allowed=allowed)
@@ -240,7 +232,7 @@ def _change(move: Move, action: str, states: tuple[MoveState, ...], allowed: str
     changed = Move.objects.filter(pk=move.pk, state__in=states).update(**changes)
     move.refresh_from_db()
     if not changed:
-        _expect(move, action, (), allowed)
+        expect(move, action, (), allowed)
 
 
 def _wake(move: Move) -> None:

@@ -6,7 +6,7 @@ registers it: settings take the app from its folder, this module takes `PHASE` f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -72,6 +72,9 @@ class Phase:
     #: Fill the tables that follow others without being moved themselves, in the database of this alias, whose
     #: rows have just come in bulk past every trigger; can be done again.
     after_copy: tuple[Callable[[str], None], ...] = ()
+    #: Bring along what hangs on rows that a repair has changed past every service; called inside the transaction of
+    #: the repair with the name of the table and the keys of its rows.
+    after_repair: tuple[Callable[[str, Sequence[Any]], None], ...] = ()
     #: Facts for the manifest of a checkpoint, by name, read through the connection of this alias.
     describe: Callable[[str], dict[str, Any]] = lambda using: {}
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from migrations_ops.console.views import actions, checkpoints, home, moves, plans, runs
+from migrations_ops.console.views import actions, checkpoints, home, ledgers, mending, moves, plans, runs
 
 app_name = "console"
 
@@ -17,12 +17,16 @@ urlpatterns = [
     path("plans/<int:pk>/check/", plans.check, name="plan_check"),
     path("plans/<int:pk>/rehearse/", plans.rehearse, name="plan_rehearse"),
     path("plans/<int:pk>/start/", plans.start, name="plan_start"),
+    path("plans/<int:pk>/values/", mending.values_page, name="plan_values"),
+    path("plans/<int:pk>/repair/", mending.repair, name="plan_repair"),
     path("moves/new/", moves.plan_form, name="move_new"),
     path("moves/<int:pk>.json", moves.move_json, name="move_json"),
     path("moves/<int:pk>/go/", moves.go, name="move_go"),
     path("moves/<int:pk>/speed/", moves.speed, name="move_speed"),
+    path("moves/<int:pk>/hours/", moves.hours, name="move_hours"),
     path("moves/<int:pk>/close-return/", moves.close_return, name="move_close"),
-    path("moves/<int:pk>/ledger.<slug:form>", moves.ledger, name="move_ledger"),
+    path("moves/<int:pk>/ledger/", ledgers.ledger_page, name="move_ledger_page"),
+    path("moves/<int:pk>/ledger.<slug:form>", ledgers.ledger, name="move_ledger"),
     path("runs/", runs.run_list, name="runs"),
     path("runs/<int:pk>/", runs.run_page, name="run"),
     path("runs/<int:pk>.json", runs.run_json, name="run_json"),

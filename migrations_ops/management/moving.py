@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime, parse_time
 
 from migrations_ops.management.reporting import OpsCommand
-from migrations_ops.models import GoMode, Move, Plan
+from migrations_ops.mending import move_repair, repair_confirmation_expected
+from migrations_ops.models import GoMode, Move, MoveState, Plan
 from migrations_ops.moves import (
     WORKERS_MAX,
     MoveOptions,
@@ -21,10 +22,9 @@ from migrations_ops.moves import (
     go_confirmation_expected,
     move_get,
     move_go,
+    move_hours_set,
     move_plan_create,
-    move_repair,
     move_speed_set,
-    repair_confirmation_expected,
     return_path_close,
 )
 from migrations_ops.reports import move_report
@@ -53,6 +53,11 @@ def hours(text: str) -> tuple[dt.time, dt.time]:
     return times[0], times[1]
 
 
+def hours_or_always(text: str) -> tuple[dt.time | None, dt.time | None]:
+    """Hours such as 20:00-06:00; two times None for "always". Raises ArgumentTypeError."""
+    return (None, None) if text == "always" else hours(text)
+
+
 class MoveVerbs(OpsCommand):
     """Plan a move of the database, give it its go, change its speed, end its way back."""
 
@@ -67,11 +72,13 @@ class MoveVerbs(OpsCommand):
         )
         go = self.verb(below, "go", "let the move cut over as soon as every row is verified", waits=True)
         speed = self.verb(below, "speed", "change how fast rows are copied, at once")
+        quiet = self.verb(below, "hours", "change the hours in which it copies and verifies, at once")
         close = self.verb(below, "close-return", "end the way back: the old database is no longer followed up")
         repair = self.verb(below, "repair", "mend the values that stand in the way of a move, as its report offers")
-        for verb in (show, go, speed, close, repair):
+        for verb in (show, go, speed, quiet, close, repair):
             verb.add_argument("run")
         speed.add_argument("rows_per_second", type=int, help="rows a second; 0 is as fast as it can")
+        quiet.add_argument("quiet_hours", type=hours_or_always, help="20:00-06:00, or always")
         for verb in (go, close, repair):
             verb.add_argument("--yes", action="store_true", help="answer the question for confirmation")
 
@@ -147,6 +154,18 @@ class MoveVerbs(OpsCommand):
         )
         return self._said(changed, options)
 
+    def do_move_hours(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Other hours."""
+        begin, end = options["quiet_hours"]
+        changed = move_hours_set(
+            move=move_get(options["run"]),
+            quiet_from=begin,
+            quiet_until=end,
+            actor=options["actor"],
+            reason=options["reason"],
+        )
+        return self._said(changed, options)
+
     def do_move_close_return(self, options: dict[str, Any]) -> dict[str, Any]:
         """No way back."""
         move = move_get(options["run"])
@@ -172,5 +191,6 @@ class MoveVerbs(OpsCommand):
         if move.held_back:
             self.say(options, f"Held back: {move.held_back}")
         if move.lag_changes is not None:
-            self.say(options, f"The old database is {move.lag_changes} change(s) behind")
+            behind = "old" if move.state == MoveState.MOVED else "new"
+            self.say(options, f"The {behind} database is {move.lag_changes} change(s) behind")
         return report

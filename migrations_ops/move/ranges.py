@@ -10,8 +10,8 @@ it as done, so that a range is in the target once or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -128,14 +128,24 @@ def ranges_left(target: BaseDatabaseWrapper) -> list[KeyRange]:
         return [KeyRange(*row) for row in cursor.fetchall()]
 
 
-def copy_progress(target: BaseDatabaseWrapper) -> CopyProgress:
-    """How much of what was planned the target has."""
+def tables_progress(target: BaseDatabaseWrapper) -> dict[str, CopyProgress]:
+    """How much of what was planned the target has, by table; tables without rows are not there."""
     with target.cursor() as cursor:
         cursor.execute(
-            f"SELECT coalesce(sum(rows_done), 0), coalesce(sum(CASE WHEN done = 1 THEN rows_done ELSE rows_planned END), 0), "
-            f"coalesce(sum(bytes_done), 0), coalesce(sum(done), 0), count(*) FROM {TABLE}"
+            "SELECT tbl, sum(rows_done), sum(CASE WHEN done = 1 THEN rows_done ELSE rows_planned END), "
+            f"sum(bytes_done), sum(done), count(*) FROM {TABLE} GROUP BY tbl ORDER BY tbl"
         )
-        return CopyProgress(*(int(value) for value in cursor.fetchone()))
+        return {name: CopyProgress(*map(int, figures)) for name, *figures in cursor.fetchall()}
+
+
+def copy_progress(target: BaseDatabaseWrapper) -> CopyProgress:
+    """How much of what was planned the target has."""
+    return progress_sum(tables_progress(target).values())
+
+
+def progress_sum(each: Iterable[CopyProgress]) -> CopyProgress:
+    """All tables together."""
+    return CopyProgress(*map(sum, zip((0,) * 5, *map(astuple, each), strict=True)))
 
 
 def range_take(target: BaseDatabaseWrapper, key_range: KeyRange) -> bool:

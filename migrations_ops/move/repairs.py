@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -16,8 +17,19 @@ from migrations_ops.move.tables import Column, Table
 #: Rows that are mended in one transaction: writers wait that long.
 REPAIR_ROWS = 500
 
+#: Called inside the transaction that has changed these rows of a table, with their keys.
+Follow = Callable[[str, Sequence[Any]], None]
 
-def repair_apply(source: BaseDatabaseWrapper, tables: tuple[Table, ...], *, table: str, column: str, code: str) -> int:
+
+def repair_apply(
+    source: BaseDatabaseWrapper,
+    tables: tuple[Table, ...],
+    *,
+    table: str,
+    column: str,
+    code: str,
+    follow: Follow = lambda table, keys: None,
+) -> int:
     """Mend a problem that values_assess found, by the names of its finding; how many rows were changed.
 
     A value that somebody changes meanwhile is left to them. Raises the database's IntegrityError where
@@ -28,10 +40,10 @@ def repair_apply(source: BaseDatabaseWrapper, tables: tuple[Table, ...], *, tabl
     if problem is Problem.SEQUENCE_BEHIND:
         return _sequence_mended(source, found)
     if problem is Problem.BROKEN_REFERENCE:
-        return _references_mended(source, found, found.column(column))
+        return _references_mended(source, found, found.column(column), follow)
     if source.vendor == "sqlite":
-        return _sqlite_mended(source, tables, found, found.column(column), problem)
-    return _postgresql_mended(source, found, found.column(column), problem)
+        return _sqlite_mended(source, tables, found, found.column(column), problem, follow)
+    return _postgresql_mended(source, found, found.column(column), problem, follow)
 
 
 def _sequence_mended(source: BaseDatabaseWrapper, table: Table) -> int:
@@ -44,7 +56,7 @@ def _sequence_mended(source: BaseDatabaseWrapper, table: Table) -> int:
     return 1
 
 
-def _references_mended(source: BaseDatabaseWrapper, table: Table, column: Column) -> int:
+def _references_mended(source: BaseDatabaseWrapper, table: Table, column: Column, follow: Follow) -> int:
     """Empty the references that point at nothing, or delete the rows that are nothing without."""
     if column.references is None:
         return 0
@@ -52,25 +64,38 @@ def _references_mended(source: BaseDatabaseWrapper, table: Table, column: Column
     key = quote(table.key.name)
     keys = f"SELECT child.{key} FROM {name} AS child WHERE {broken_condition(source, column, *column.references)}"
     act = f"UPDATE {name} SET {quote(column.name)} = NULL" if column.null else f"DELETE FROM {name}"
-    with transaction.atomic(using=source.alias), source.cursor() as cursor:
-        cursor.execute(f"{act} WHERE {key} IN ({keys})")
-        return int(cursor.rowcount)
+    return _changed(source, table, f"{act} WHERE {key} IN ({keys})", follow)
 
 
-def _postgresql_mended(source: BaseDatabaseWrapper, table: Table, column: Column, problem: Problem) -> int:
+def _changed(source: BaseDatabaseWrapper, table: Table, sql: str, follow: Follow) -> int:
+    """Carry out a statement on a table and what follows it; how many rows it changed."""
+    with transaction.atomic(using=source.alias):
+        with source.cursor() as cursor:
+            cursor.execute(f"{sql} RETURNING {source.ops.quote_name(table.key.name)}")
+            keys = [key for (key,) in cursor.fetchall()]
+        if keys:
+            follow(table.name, keys)
+    return len(keys)
+
+
+def _postgresql_mended(
+    source: BaseDatabaseWrapper, table: Table, column: Column, problem: Problem, follow: Follow
+) -> int:
     name = source.ops.quote_name(column.name)
     for found, condition, repair in conditions_of(column, name, "sqlite"):
         if found is problem and (repair or column.null):
-            with transaction.atomic(using=source.alias), source.cursor() as cursor:
-                cursor.execute(
-                    f"UPDATE {source.ops.quote_name(table.name)} SET {name} = {repair or 'NULL'} WHERE {condition}"
-                )
-                return int(cursor.rowcount)
+            act = f"UPDATE {source.ops.quote_name(table.name)} SET {name} = {repair or 'NULL'}"
+            return _changed(source, table, f"{act} WHERE {condition}", follow)
     return 0
 
 
 def _sqlite_mended(
-    source: BaseDatabaseWrapper, tables: tuple[Table, ...], table: Table, column: Column, problem: Problem
+    source: BaseDatabaseWrapper,
+    tables: tuple[Table, ...],
+    table: Table,
+    column: Column,
+    problem: Problem,
+    follow: Follow,
 ) -> int:
     limits = limits_of(table, column)
     place = table.columns.index(column) + 1
@@ -83,11 +108,26 @@ def _sqlite_mended(
     changed = 0
     for start in range(0, len(mended), REPAIR_ROWS):
         with transaction.atomic(using=source.alias):
-            for key, old, value in mended[start : start + REPAIR_ROWS]:
-                changed += _value_set(source, table, column, key, old, value)
-                if column is table.key:
-                    _followed(source, tables, table, old, value)
+            keys = list(_values_set(source, tables, table, column, mended[start : start + REPAIR_ROWS]))
+            if keys:
+                follow(table.name, keys)
+        changed += len(keys)
     return changed
+
+
+def _values_set(
+    source: BaseDatabaseWrapper,
+    tables: tuple[Table, ...],
+    table: Table,
+    column: Column,
+    mended: list[tuple[Any, Any, Any]],
+) -> Iterator[Any]:
+    """Put the new values in their places; the keys of the rows that still had the old ones."""
+    for key, old, value in mended:
+        if _value_set(source, table, column, key, old, value):
+            yield value if column is table.key else _bound(key)
+        if column is table.key:
+            _followed(source, tables, table, old, value)
 
 
 def _value_set(source: BaseDatabaseWrapper, table: Table, column: Column, key: Any, old: Any, value: Any) -> int:

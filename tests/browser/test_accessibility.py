@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -28,7 +30,7 @@ from migrations_ops.models import MoveState, RunState, StepState
 from tests.analytics import builders
 from tests.knowledge.logs.samples import S0C7_JOB
 from tests.knowledge.page_builders import an_entry
-from tests.migrations_ops.console_builders import a_checkpoint, a_move, a_run, journal_lines
+from tests.migrations_ops.console_builders import VALUE_FINDING, a_checkpoint, a_ledger, a_move, a_run, journal_lines
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,14 +134,21 @@ def test_what_a_log_says_and_the_list_of_keys(live_server, visit, ada: User, sch
 
 
 @pytest.mark.parametrize(("scheme", "width"), SCREENS)
-def test_console_pages(live_server, visit, ada: User, scheme: str, width: int) -> None:
+def test_console_pages(live_server, visit, ada: User, scheme: str, width: int, settings: Any, tmp_path: Path) -> None:
+    settings.OPS_MOVE_DIR = tmp_path
     run = a_run(state=RunState.FAILED, error="The disk is full.")
     run.steps.filter(state=StepState.FAILED).update(error="No space")
     journal_lines(run, 3)
     checkpoint = a_checkpoint()
     move = a_move(
-        state=MoveState.MOVED, run_state=RunState.SUCCEEDED, ledger={"sound": True, "rows": 10, "seconds": 1.0}
+        state=MoveState.MOVED,
+        run_state=RunState.SUCCEEDED,
+        is_open=True,
+        ledger={"sound": True, "rows": 10, "seconds": 1.0},
+        assessment={"findings": [VALUE_FINDING], "tables": [{"name": "kb_tags", "rows": 2, "bytes": 20}]},
+        figures={"tables": {"kb_tags": {"rows": 2, "rows_total": 2, "bytes": 20, "ranges": 1, "ranges_total": 1}}},
     )
+    a_ledger(move)
     paths = [
         *(reverse(f"console:{name}") for name in ("home", "plans", "runs", "checkpoints", "workers")),
         reverse("console:plan", args=[run.plan_id]),
@@ -148,6 +157,9 @@ def test_console_pages(live_server, visit, ada: User, scheme: str, width: int) -
         reverse("console:run_action", args=[run.pk, "roll_back"]),
         reverse("console:move_new"),
         reverse("console:plan", args=[move.plan_id]),
+        reverse("console:plan_values", args=[move.plan_id]),
+        reverse("console:plan_repair", args=[move.plan_id]),
+        reverse("console:move_ledger_page", args=[move.run_id]),
         reverse("console:run", args=[move.run_id]),
         reverse("console:move_go", args=[move.run_id]),
         reverse("console:move_close", args=[move.run_id]),

@@ -22,6 +22,8 @@ from migrations_ops.models import (
     StepRecord,
     StepState,
 )
+from migrations_ops.move.ledger import Difference, DifferenceKind, Ledger, TableLedger
+from migrations_ops.move.reports import ledger_keep
 from migrations_ops.planning import (
     assessment_document,
     plan_create,
@@ -124,6 +126,31 @@ def a_checkpoint(**values: Any) -> Checkpoint:
         "verified_at": timezone.now(),
     }
     return Checkpoint.objects.create(**{**given, **values})
+
+
+#: One line of an assessment, which a repair mends.
+VALUE_FINDING = {
+    "table": "kb_entries",
+    "column": "problem",
+    "code": "nul_character",
+    "title": "A NUL character, which PostgreSQL keeps in no text",
+    "count": 1,
+    "examples": ["1: a\\x00b"],
+    "repair": "Take the NUL characters out",
+    "repairable": 1,
+    "blocks": True,
+}
+
+
+def a_ledger(move: Move) -> None:
+    """The files of a verification that found one difference."""
+    difference = Difference(
+        kind=DifferenceKind.CHANGED, table="kb_tags", key=7, key_column="id", column="name", source="a", target="b"
+    )
+    table = TableLedger(table="kb_tags", rows_source=2, rows_target=2, differences=1)
+    now = timezone.now()
+    given = {"source": "sqlite:///kb.sqlite3", "target": TARGET_URL, "started_at": now, "finished_at": now}
+    ledger_keep(move, Ledger(**given, tables=[table], differences=[difference]))
 
 
 def a_failed_finding(plan: Plan) -> Finding:

@@ -42,6 +42,10 @@ def on_move(name: str) -> Callable[[], str]:
     return lambda: reverse(f"console:{name}", args=[a_move().run_id])
 
 
+def on_move_plan(name: str) -> Callable[[], str]:
+    return lambda: reverse(f"console:{name}", args=[a_move().plan_id])
+
+
 ACTIONS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "plan": (lambda: reverse("console:plan_new"), ("create_plan",)),
     "check": (on_plan("plan_check"), ("check_plan",)),
@@ -65,6 +69,8 @@ ACTIONS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "plan of a move": (lambda: reverse("console:move_new"), ("move_database",)),
     "go of a move": (on_move("move_go"), ("go_move",)),
     "speed of a move": (on_move("move_speed"), ("speed_move",)),
+    "hours of a move": (on_move("move_hours"), ("speed_move",)),
+    "repair for a move": (on_move_plan("plan_repair"), ("repair_move",)),
     "end of the way back": (on_move("move_close"), ("close_return_path",)),
 }
 EVERY_PERMISSION = {permission for _, permissions in ACTIONS.values() for permission in permissions}

@@ -8,11 +8,21 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from migrations_ops.errors import ConfirmationError, MoveStateError, MoveTargetError, RunStateError
+from knowledge.entries import entry_create
+from knowledge.models import SearchDoc, Tag
+from migrations_ops.errors import (
+    ConfirmationError,
+    MoveStateError,
+    MoveTargetError,
+    RepairRefusedError,
+    RunStateError,
+)
+from migrations_ops.mending import move_repair, repair_confirmation_expected, repairs_offered
 from migrations_ops.models import GoMode, Move, MoveState, PlanKind, RunEvent, RunState
 from migrations_ops.moves import (
     MoveOptions,
@@ -26,7 +36,7 @@ from migrations_ops.moves import (
 from migrations_ops.planning import plan_create
 from migrations_ops.prechecks import moves_over
 from migrations_ops.runs import actions_legal, run_rollback
-from tests.migrations_ops.console_builders import a_move, a_staff_member
+from tests.migrations_ops.console_builders import VALUE_FINDING, a_ledger, a_move, a_plan, a_staff_member
 
 pytestmark = pytest.mark.django_db
 
@@ -183,6 +193,134 @@ def test_the_page_of_the_run_shows_the_move_and_asks_for_the_go(client: Client) 
     asked = client.post(reverse("console:move_go", args=[move.run_id]), {"confirmation": f"GO {move.run_id}"})
     assert asked.status_code == 302
     assert "ada said go" in client.get(reverse("console:run", args=[move.run_id])).content.decode()
+
+
+def test_a_failed_run_shows_what_the_target_refuses_with_a_repair_that_says_first_what_it_does(client: Client) -> None:
+    client.force_login(a_staff_member("repair_move"))
+    move = a_move(
+        state=MoveState.PLANNED, run_state=RunState.FAILED, assessment={"findings": [VALUE_FINDING], "tables": []}
+    )
+    url = reverse("console:plan_repair", args=[move.plan_id])
+
+    run_page = client.get(reverse("console:run", args=[move.run_id])).content.decode()
+    asked = client.get(url, {"table": "kb_entries", "column": "problem", "code": "nul_character"}).content.decode()
+    nothing = client.get(url, {"table": "kb_entries", "column": "title", "code": "nul_character"}).content.decode()
+
+    assert f"{url}?table=kb_entries&amp;column=problem&amp;code=nul_character" in run_page
+    assert "kb_entries.problem, 1 row(s): Take the NUL characters out" in asked
+    assert f"REPAIR {move.run_id}" in asked
+    assert "nothing left here" in nothing
+
+
+def test_a_repair_of_an_entry_is_found_by_search_at_once(client: Client) -> None:
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL keeps no NUL character")
+    entry = entry_create(author=None, title="S0C7 in step one", problem="p" * 30, solution="s" * 30, category="JCL")
+    with connection.cursor() as cursor:
+        sql = "UPDATE kb_entries SET title = 'zebra' || CAST(x'00' AS TEXT) || 'crossing in step' WHERE id = %s"
+        cursor.execute(sql, [entry.pk.hex])
+    move = a_move(
+        state=MoveState.PLANNED,
+        run_state=RunState.FAILED,
+        assessment={"findings": [{**VALUE_FINDING, "column": "title"}], "tables": []},
+    )
+    client.force_login(a_staff_member("repair_move"))
+
+    answer = client.post(
+        reverse("console:plan_repair", args=[move.plan_id]), {"confirmation": f"REPAIR {move.run_id}"}, follow=True
+    )
+
+    entry.refresh_from_db()
+    assert entry.title == "zebracrossing in step"
+    assert "zebracros" in SearchDoc.objects.get(entry=entry).title
+    assert "1 row repaired" in answer.content.decode() and "1 repaired" in answer.content.decode()
+    move.refresh_from_db()
+    assert repairs_offered(move) == []
+    assert RunEvent.objects.get(action="repair").actor == "ada"
+
+
+def test_a_repair_that_breaks_another_rule_says_so_and_changes_nothing() -> None:
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL keeps no NUL character")
+    Tag.objects.create(name="abend")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO kb_tags (name, created_at) SELECT name || CAST(x'00' AS TEXT), created_at FROM kb_tags"
+        )
+    finding = {**VALUE_FINDING, "table": "kb_tags", "column": "name"}
+    move = a_move(state=MoveState.PLANNED, run_state=RunState.FAILED, assessment={"findings": [finding], "tables": []})
+
+    with pytest.raises(RepairRefusedError, match=r"kb_tags\.name"):
+        move_repair(move=move, actor="ada", confirmation=repair_confirmation_expected(move))
+
+    assert Tag.objects.count() == 2
+
+
+def test_after_the_first_copied_row_nothing_is_repaired() -> None:
+    move = a_move(state=MoveState.COPYING)
+    with pytest.raises(MoveStateError):
+        move_repair(move=move, actor="ada", confirmation=repair_confirmation_expected(move))
+
+
+def test_the_values_of_every_table_and_column_have_a_page(client: Client) -> None:
+    client.force_login(a_staff_member())
+    column = {"name": "title", "kind": "text", "nulls": 0, "bytes": 2048}
+    tables = [{"name": "kb_entries", "rows": 1200, "bytes": 2048, "columns": [column]}]
+    move = a_move(assessment={"findings": [], "tables": tables})
+
+    page = client.get(reverse("console:plan_values", args=[move.plan_id])).content.decode()
+
+    assert "1,200 rows" in page and ">title<" in page and "Every value fits" in page
+    assert client.get(reverse("console:plan_values", args=[a_plan().pk])).status_code == 404
+
+
+def test_hours_are_changed_on_the_page_and_taken_away_there(client: Client) -> None:
+    client.force_login(a_staff_member("speed_move"))
+    move = a_move()
+    url = reverse("console:move_hours", args=[move.run_id])
+
+    client.post(url, {"quiet_from": "22:00", "quiet_until": "06:00"})
+    assert "22:00 to 06:00" in client.get(reverse("console:run", args=[move.run_id])).content.decode()
+    client.post(url, {"quiet_from": "", "quiet_until": ""})
+
+    move.refresh_from_db()
+    assert (move.quiet_from, move.quiet_until) == (None, None)
+
+
+def test_the_overview_says_that_the_way_back_is_open_and_when_nobody_follows(client: Client) -> None:
+    client.force_login(a_staff_member("close_return_path"))
+    move = a_move(
+        state=MoveState.MOVED, run_state=RunState.SUCCEEDED, is_open=True, lag_changes=3, lag_at=timezone.now()
+    )
+
+    page = client.get(reverse("console:home")).content.decode()
+    assert "the way back is open" in page and "3 changes" in page and "may not answer" not in page
+    assert reverse("console:move_close", args=[move.run_id]) in page
+    Move.objects.update(lag_at=timezone.now() - dt.timedelta(minutes=9))
+
+    assert "may not answer" in client.get(reverse("console:home")).content.decode()
+
+
+def test_before_the_cut_over_no_page_says_that_the_old_database_is_behind(client: Client) -> None:
+    client.force_login(a_staff_member("go_move"))
+    move = a_move(state=MoveState.READY, lag_changes=2, lag_at=timezone.now())
+
+    for url in (reverse("console:run", args=[move.run_id]), reverse("console:move_go", args=[move.run_id])):
+        page = client.get(url).content.decode()
+        assert "old database is behind" not in page and "2 changes" in page
+
+
+def test_the_ledger_is_a_page_with_every_difference(client: Client, settings: Any, tmp_path: Path) -> None:
+    settings.OPS_MOVE_DIR = tmp_path
+    client.force_login(a_staff_member("retry_run"))
+    move = a_move(run_state=RunState.FAILED)
+    url = reverse("console:move_ledger_page", args=[move.run_id])
+    assert client.get(url).status_code == 404
+    a_ledger(move)
+
+    page = client.get(url).content.decode()
+
+    assert "kb_tags.name" in page and "1 difference" in page and 'id="ledger-retry"' in page
 
 
 def test_the_ledger_is_downloaded_when_there_is_one(client: Client, settings: Any, tmp_path: Path) -> None:

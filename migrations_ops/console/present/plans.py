@@ -61,7 +61,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
     }
 
 
-def plan_context(plan: Plan) -> dict[str, Any]:
+def plan_context(plan: Plan, user: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
     """Everything that a plan's page prints."""
     findings = list(plan.findings.filter(run__isnull=True))
     failed = [found for found in findings if found.status == FindingStatus.FAIL]
@@ -87,7 +87,7 @@ def plan_context(plan: Plan) -> dict[str, Any]:
         "blockers": blockers(plan, [found.title for found in failed]),
         "is_upgrade": plan.kind == PlanKind.UPGRADE,
         "can_be_rehearsed": plan.kind in {PlanKind.UPGRADE, PlanKind.MOVE},
-        "values": assessment_context(plan.move) if plan.kind == PlanKind.MOVE else None,
+        "values": assessment_context(plan.move, user) if plan.kind == PlanKind.MOVE else None,
         "is_rehearsal": plan.kind == PlanKind.REHEARSAL,
     }
 

@@ -43,7 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "runs": [run_row(run) for run in latest],
         "rollback_run": _rollback_run(request) if not active else None,
         "checkpoints": [checkpoint_row(checkpoint) for checkpoint in checkpoints],
-        "database": database_context(),
+        "database": database_context(request.user),
         "may_move": permitted(request.user, "move_database"),
         "may_plan": permitted(request.user, "create_plan"),
         "may_checkpoint": permitted(request.user, "create_checkpoint"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,11 +13,10 @@ from migrations_ops.console.access import actor, console_page, refusal, require,
 from migrations_ops.console.answers import done, run_report_for
 from migrations_ops.console.confirming import Prompt, confirm
 from migrations_ops.console.errors import InputError
-from migrations_ops.console.present.moves import lag_text
+from migrations_ops.console.present.moves import lag_label, lag_text
 from migrations_ops.console.reading import FormReader
-from migrations_ops.errors import LedgerMissingError, MoveTargetError, OpsError
+from migrations_ops.errors import MoveTargetError, OpsError
 from migrations_ops.models import GoMode, Move, MoveState, Plan, Run
-from migrations_ops.move.reports import FORMS, ledger_path
 from migrations_ops.moves import (
     AHEAD,
     WORKERS_MAX,
@@ -26,6 +25,7 @@ from migrations_ops.moves import (
     go_confirmation_expected,
     move_get,
     move_go,
+    move_hours_set,
     move_open,
     move_plan_create,
     move_speed_set,
@@ -109,7 +109,7 @@ def _facts(move: Move) -> list[tuple[str, str]]:
         (_("From"), move.source_url),
         (_("To"), move.target_url),
         (_("State"), str(move.get_state_display())),
-        (_("The old database is behind by"), lag_text(move)),
+        (lag_label(move), lag_text(move)),
     ]
 
 
@@ -160,6 +160,21 @@ def speed(request: HttpRequest, pk: int) -> HttpResponse:
     return done(request, url=_run_url(_run_of(move)), report=move_report(changed))
 
 
+@require_POST
+@console_page
+def hours(request: HttpRequest, pk: int) -> HttpResponse:
+    """Other hours from now on; without both times it works always."""
+    require(request, "speed_move")
+    move, posted = move_get(pk), FormReader(request.POST)
+    changed = move_hours_set(
+        move=move,
+        quiet_from=posted.time("quiet_from"),
+        quiet_until=posted.time("quiet_until"),
+        actor=actor(request),
+    )
+    return done(request, url=_run_url(_run_of(move)), report=move_report(changed))
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @console_page
 def close_return(request: HttpRequest, pk: int) -> HttpResponse:
@@ -195,17 +210,3 @@ def close_return(request: HttpRequest, pk: int) -> HttpResponse:
 def move_json(request: HttpRequest, pk: int) -> HttpResponse:
     """The move of a run as data."""
     return JsonResponse(move_report(move_get(pk)))
-
-
-@require_safe
-@console_page
-def ledger(request: HttpRequest, pk: int, form: str) -> HttpResponseBase:
-    """The whole record of the newest verification, as JSON or CSV."""
-    move = move_get(pk)
-    if form not in FORMS:
-        raise InputError(field=_("The form"), expected=", ".join(FORMS))
-    try:
-        file = ledger_path(move, form).open("rb")
-    except FileNotFoundError as error:
-        raise LedgerMissingError(run=pk) from error
-    return FileResponse(file, as_attachment=True, filename=f"ledger-run-{pk}.{form}", content_type=FORMS[form])

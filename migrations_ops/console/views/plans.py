@@ -64,7 +64,7 @@ def plan_page(request: HttpRequest, pk: int) -> HttpResponse:
     """One plan with everything that is known of it."""
     plan = plan_get(pk)
     context = {
-        **plan_context(plan),
+        **plan_context(plan, request.user),
         "may_check": permitted(request.user, "check_plan"),
         "may_rehearse": permitted(request.user, "rehearse_plan"),
         "may_start": may_start(request.user, plan),

@@ -73,9 +73,17 @@ def live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     context["may_skip"] = permitted(request.user, "skip_step")
     if run.plan.kind == PlanKind.MOVE:
         context["panel"] = move_context(run.plan.move, run, request.user)
+    context["every_seconds"] = _seconds_between_looks(context)
     if context["is_rehearsal"]:
         context["rehearsal"] = rehearsal_context(run)
     return context
+
+
+def _seconds_between_looks(context: dict[str, Any]) -> int:
+    """How often the page looks again; 0 for a run that rests."""
+    if context["moving"]:
+        return 2
+    return 15 if context.get("panel", {}).get("may_go_back") else 0
 
 
 @require_safe

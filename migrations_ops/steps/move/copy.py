@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from migrations_ops.checkpoints import disk_free
 from migrations_ops.models import Move, MoveState
+from migrations_ops.move.brakes import log_bytes
 from migrations_ops.move.copiers import Control
 from migrations_ops.move.diary import move_note, move_state
 from migrations_ops.move.drain import drain_to_end
 from migrations_ops.move.ends import Ends, ends_open
 from migrations_ops.move.filling import keys_make, tables_copy, target_finish
 from migrations_ops.move.later import Later
-from migrations_ops.move.ranges import copy_progress, ranges_left
+from migrations_ops.move.ranges import CopyProgress, progress_sum, ranges_left, tables_progress
 from migrations_ops.move.tables import Table
 from migrations_ops.steps.base import Batch, Cursor, StepContext, StepKind
 from migrations_ops.steps.move.base import MoveStep, brake, move_of, patiently
@@ -49,7 +51,8 @@ class Watch:
 
     def note(self, seconds: float) -> None:
         """Write down how far the copy is, and how long it took since the last note."""
-        progress = copy_progress(self.ends.target)
+        tables = tables_progress(self.ends.target)
+        progress = progress_sum(tables.values())
         self.move.refresh_from_db()
         figures = {
             **self.move.figures,
@@ -57,6 +60,9 @@ class Watch:
             "rows_total": progress.rows_total,
             "bytes": progress.bytes,
             "seconds": self.move.figures.get("seconds", 0.0) + seconds,
+            "tables": {name: _table_figures(one) for name, one in tables.items()},
+            "disk_free_bytes": disk_free(),
+            "log_bytes": log_bytes(self.ends.source),
         }
         move_note(self.move, figures=figures)
 
@@ -68,6 +74,17 @@ class Watch:
 
     def _stops(self) -> bool:
         return self.stopping or bool(self.held_back)
+
+
+def _table_figures(progress: CopyProgress) -> dict[str, int]:
+    """How far one table is, for the row of the move."""
+    return {
+        "rows": progress.rows,
+        "rows_total": progress.rows_total,
+        "bytes": progress.bytes,
+        "ranges": progress.ranges,
+        "ranges_total": progress.ranges_total,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

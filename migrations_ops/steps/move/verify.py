@@ -121,5 +121,10 @@ class Notes:
         self.ctx.heartbeat()
         if self.ctx.stop_asked():
             raise StopAskedError
-        figures = {**self.move.figures, "verified_rows": progress.rows_done, "verify_total": progress.rows_total}
+        figures = {
+            **self.move.figures,
+            "verified_rows": progress.rows_done,
+            "verify_total": progress.rows_total,
+            "verify_table": progress.table,
+        }
         move_note(self.move, figures=figures)
