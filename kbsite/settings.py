@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from kbsite.alerts import alert_address
 from kbsite.mail import mail_server
 from migrations_ops.place.addresses import url_without_password
 from migrations_ops.place.pointer import default_settings
@@ -374,6 +375,9 @@ API_VISITOR_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_VISITOR_REQUESTS_PE
 OPS_CHECKPOINT_DIR = DATA_DIR / "checkpoints"
 OPS_MOVE_DIR = DATA_DIR / "moves"
 OPS_REHEARSAL_DIR = DATA_DIR / "rehearsals"
+OPS_CLEANUP_DIR = DATA_DIR / "cleanups"
+OPS_CLEANUP_KEEP_DAYS = int(os.environ.get("KB_CLEANUP_KEEP_DAYS", "30"))
+OPS_ALERT_WEBHOOK = alert_address(os.environ.get("KB_ALERT_WEBHOOK", ""))
 #: How many full checkpoints are kept when retention clears old ones; protected ones always stay.
 OPS_CHECKPOINTS_KEPT = int(os.environ.get("KB_CHECKPOINTS_KEPT", "10"))
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from knowledge.entries import entries_refresh
 from knowledge.following import flags_open_count
+from knowledge.integrity import CHECKS, CLEANUPS, HEALTH
 from knowledge.models import EntryCode, EntryTag, Plugin, Setting
 from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
@@ -84,6 +85,9 @@ PHASE = Phase(
         NavLink(title=_("Reports"), url_name="flags", permission="knowledge.change_entryflag", count=flags_open_count),
     ),
     checks=(search_index_checked,),
+    integrity_checks=CHECKS,
+    cleanups=CLEANUPS,
+    health=HEALTH,
     risks=(search_time_risk, writers_risk),
     derived_models=frozenset({"SearchDoc", "SearchGram", "SearchTerm"}),
     parity=(search_parity,),

@@ -8,7 +8,19 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from migrations_ops.models import Checkpoint, Finding, Move, Plan, Run, RunEvent, SiteState, StepRecord
+from migrations_ops.models import (
+    Checkpoint,
+    CheckResult,
+    CheckRun,
+    CleanupRecord,
+    Finding,
+    Move,
+    Plan,
+    Run,
+    RunEvent,
+    SiteState,
+    StepRecord,
+)
 
 
 class JournalAdmin(ModelAdmin):
@@ -76,6 +88,25 @@ class FindingAdmin(JournalAdmin):
 class CheckpointAdmin(JournalAdmin):
     list_display = ["label", "kind", "level", "state", "size_bytes", "protected", "created_by", "created_at"]
     list_filter = ["kind", "state", "protected"]
+
+
+@admin.register(CheckRun)
+class CheckRunAdmin(JournalAdmin):
+    list_display = ["id", "status", "started_by", "started_at", "finished_at"]
+    list_filter = ["status"]
+
+
+@admin.register(CheckResult)
+class CheckResultAdmin(JournalAdmin):
+    list_display = ["name", "status", "count", "evidence", "seconds", "check_run"]
+    list_filter = ["status", "name"]
+    list_select_related = ["check_run"]
+
+
+@admin.register(CleanupRecord)
+class CleanupRecordAdmin(JournalAdmin):
+    list_display = ["id", "title", "state", "done", "rows_changed", "created_by", "created_at", "keep_until"]
+    list_filter = ["state", "name"]
 
 
 @admin.register(Move)

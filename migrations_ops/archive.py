@@ -158,7 +158,7 @@ def archive_written(
 def archive_publish(file: ArchiveFile, path: Path) -> None:
     """Give a finished archive its name, durably; an existing file is replaced."""
     file.path.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _zip_write(
@@ -182,7 +182,8 @@ def _zip_write(
     return manifest
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in a folder last through a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -254,3 +255,26 @@ def rows_insert(model: type[Model], rows: Iterable[list[Any]], columns: list[str
 def _insert_batch(model: type[Model], using: str) -> int:
     limit = connections[using].features.max_query_params or 32_000
     return max(1, min(500, limit // len(model._meta.concrete_fields)))
+
+
+def rows_with_parents(model: type[Model], rows: list[list[Any]], columns: list[str]) -> list[list[Any]]:
+    """The rows whose foreign keys hold; a key that may be NULL is emptied instead."""
+    kept = [list(row) for row in rows]
+    for field in foreign_keys(model):
+        if field.attname not in columns:
+            continue
+        at = columns.index(field.attname)
+        parents = present_parents(field, {row[at] for row in kept if row[at] is not None})
+        if field.null:
+            for row in kept:
+                row[at] = row[at] if str(row[at]) in parents else None
+        else:
+            kept = [row for row in kept if str(row[at]) in parents]
+    return kept
+
+
+def present_parents(field: Any, keys: set[Any]) -> set[str]:
+    """Which of these keys exist in the table that a foreign key points to, as text."""
+    target = field.target_field
+    rows = field.related_model._base_manager.filter(**{f"{target.attname}__in": keys})
+    return {str(key) for key in rows.values_list(target.attname, flat=True)}

@@ -356,3 +356,40 @@ class SmokeError(OpsError):
     written in between."""
 
     code = "move_smoke"
+
+
+class CheckUnknownError(OpsError):
+    """There is no integrity check {check} at this level. Known here: {known}."""
+
+    code = "check_unknown"
+
+
+class CleanupUnknownError(OpsError):
+    """There is no cleanup {cleanup} at this level. Known here: {known}."""
+
+    code = "cleanup_unknown"
+
+
+class CleanupOptionError(OpsError):
+    """The option {option} cannot be {value!r}: it takes {expected}."""
+
+    code = "cleanup_option"
+
+
+class CleanupGoneError(OpsError):
+    """There is no cleanup number {number}."""
+
+    code = "cleanup_gone"
+
+
+class CleanupStateError(OpsError):
+    """Cleanup {number} is “{state}”; {action} is possible only when it is {allowed}."""
+
+    code = "cleanup_state"
+
+
+class CleanupDamagedError(OpsError):
+    """The rows that cleanup {number} has parked cannot be used: {damage}. Nothing was changed; bring its file
+    {file} back from a backup, or restore a checkpoint from before the cleanup."""
+
+    code = "cleanup_damaged"

@@ -21,6 +21,8 @@ from migrations_ops.errors import LevelUnknownError
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
+    from migrations_ops.integrity.check import Check, HealthFact
+    from migrations_ops.integrity.cleanup import Cleanup
     from migrations_ops.models import Finding
     from migrations_ops.move.parity import ParityQuery
     from migrations_ops.risk import Risk
@@ -54,10 +56,16 @@ class Phase:
     plugins: tuple[str, ...] = ()
     #: Steps between "tables made, parked rows back" and "level raised", in order.
     steps: Callable[[], tuple[Step, ...]] = tuple
-    #: Read-only checks of the phase's own data, run by prechecks and by the integrity page.
+    #: Read-only checks of the phase's own data that a run must pass.
     checks: tuple[Callable[[], Iterable[Finding]], ...] = ()
     #: Risks that only this phase can measure, for plans made while it is open.
     risks: tuple[Callable[[], Iterable[Risk]], ...] = ()
+    #: Questions to the phase's own data, asked by the integrity page and every night.
+    integrity_checks: tuple[Check, ...] = ()
+    #: What can be cleaned up in the phase's own data; the repairs of its checks are among them.
+    cleanups: tuple[Cleanup, ...] = ()
+    #: Parts of the site that only the phase can judge, for the health page.
+    health: tuple[Callable[[], Iterable[HealthFact]], ...] = ()
     #: Models whose rows are computed from others: left out of checkpoints, made again by `after_restore`.
     derived_models: frozenset[str] = frozenset()
     #: Models with secrets and journals of its own: in no checkpoint and untouched by a restore, so that nothing

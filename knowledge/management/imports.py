@@ -64,7 +64,10 @@ def import_arguments(parser: ArgumentParser) -> None:
 
 def undo_arguments(parser: ArgumentParser) -> None:
     """Options of `kb undo`."""
-    parser.add_argument("number", type=int, help="the number of the import")
+    parser.add_argument("number", type=int, help="the number of the import, or of the cleanup")
+    parser.add_argument("--cleanup", action="store_true", help="a cleanup and not an import")
+    parser.add_argument("--actor", type=name_short, default=user_name(), help="name for the journal (default: yours)")
+    parser.add_argument("--reason", default="", help="for the journal")
 
 
 def imported(options: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -4,6 +4,15 @@ Journal rows name people by user name and not by key, so that they outlive accou
 """
 
 from migrations_ops.models.checkpoints import Checkpoint, CheckpointKind, CheckpointState
+from migrations_ops.models.integrity import (
+    CheckResult,
+    CheckRun,
+    CheckStatus,
+    CleanupRecord,
+    CleanupRow,
+    CleanupState,
+    HealthState,
+)
 from migrations_ops.models.moves import GoMode, Move, MoveState
 from migrations_ops.models.plans import Finding, FindingStatus, Plan, PlanKind, SiteState
 from migrations_ops.models.runs import (
@@ -20,14 +29,21 @@ from migrations_ops.models.runs import (
 
 __all__ = [
     "ACTIVE_STATES",
+    "CheckResult",
+    "CheckRun",
+    "CheckStatus",
     "Checkpoint",
     "CheckpointKind",
     "CheckpointState",
+    "CleanupRecord",
+    "CleanupRow",
+    "CleanupState",
     "Direction",
     "EventLevel",
     "Finding",
     "FindingStatus",
     "GoMode",
+    "HealthState",
     "Intent",
     "Move",
     "MoveState",

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
-from migrations_ops.archive import archive_lines, foreign_keys, rows_insert
+from migrations_ops.archive import archive_lines, rows_insert, rows_with_parents
 from migrations_ops.checkpoints import (
     checkpoint_get,
     checkpoint_path,
@@ -113,26 +113,3 @@ class ParkedRowsStep(Step):
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         # SchemaStep parks every row of the phase, these with them, right before it drops the tables.
         yield Batch()
-
-
-def rows_with_parents(model: type[Model], rows: list[list[Any]], columns: list[str]) -> list[list[Any]]:
-    """The rows whose foreign keys hold; a key that may be NULL is emptied instead."""
-    kept = [list(row) for row in rows]
-    for field in foreign_keys(model):
-        if field.attname not in columns:
-            continue
-        at = columns.index(field.attname)
-        parents = present_parents(field, {row[at] for row in kept if row[at] is not None})
-        if field.null:
-            for row in kept:
-                row[at] = row[at] if str(row[at]) in parents else None
-        else:
-            kept = [row for row in kept if str(row[at]) in parents]
-    return kept
-
-
-def present_parents(field: Any, keys: set[Any]) -> set[str]:
-    """Which of these keys exist in the table that a foreign key points to, as text."""
-    target = field.target_field
-    rows = field.related_model._base_manager.filter(**{f"{target.attname}__in": keys})
-    return {str(key) for key in rows.values_list(target.attname, flat=True)}

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from migrations_ops.integrity.checking import checks_known
+from migrations_ops.integrity.cleaning import cleanups_known
 from migrations_ops.models import Move, Plan, PlanKind
 from migrations_ops.phase import phases
 from migrations_ops.planning import plan_create, steps_of
@@ -78,6 +80,13 @@ def test_every_step_check_and_risk_of_a_plan_is_documented() -> None:
         names |= {finding.code for check in phase.checks for finding in check()}
         missing |= {name for name in names if f"`{name}`" not in OPERATIONS}
     assert missing == set()
+
+
+@pytest.mark.django_db
+def test_every_check_and_cleanup_is_documented_and_every_repair_exists(level_2: None) -> None:
+    checks, cleanups = checks_known(), cleanups_known()
+    assert [name for name in (*checks, *cleanups) if f"| `{name}` |" not in OPERATIONS] == []
+    assert {check.repair for check in checks.values()} <= {"", *cleanups}
 
 
 def test_every_step_of_a_move_of_the_database_is_documented() -> None:

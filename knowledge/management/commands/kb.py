@@ -1,4 +1,4 @@
-"""manage.py kb: files in and out, the starter knowledge base, the search index."""
+"""manage.py kb: files in and out, the starter knowledge base, the search index, checks and cleanups."""
 
 from __future__ import annotations
 
@@ -13,31 +13,45 @@ from django.core.management.base import BaseCommand, CommandError
 from knowledge.errors import KnowledgeError
 from knowledge.management.exports import export_arguments, exported
 from knowledge.management.imports import import_arguments, imported, undo_arguments, undone
+from knowledge.management.integrity import (
+    check_arguments,
+    checked,
+    cleaned,
+    cleanup_arguments,
+    cleanup_undone,
+)
 from knowledge.search import index_check, index_rebuild_resume
 from knowledge.starter import starter_load
+from migrations_ops.errors import OpsError
 
 
 class Command(BaseCommand):
     help = "Loads the starter knowledge base; rebuilds or checks the search index."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="starter|index|import|undo|export")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="starter|index|import|undo|export|check|cleanup"
+        )
         starter = actions.add_parser("starter", help="Load the entries that are not there yet; edits are kept.")
         index = actions.add_parser("index", help="The search index: rebuild it, or compare it with the entries.")
         index.add_argument("operation", choices=["rebuild", "check"])
         bring = actions.add_parser("import", help="Bring a file of entries, or see what it would do.")
         import_arguments(bring)
-        undo = actions.add_parser("undo", help="Take an import back; what people changed since stays.")
+        undo = actions.add_parser("undo", help="Take an import or a cleanup back; what people changed since stays.")
         undo_arguments(undo)
         take = actions.add_parser("export", help="Write the knowledge base, or a part of it, to a file.")
         export_arguments(take)
-        for one in (starter, index, bring, undo, take):
+        check = actions.add_parser("check", help="Ask whether the data are sound, and keep the answers.")
+        check_arguments(check)
+        cleanup = actions.add_parser("cleanup", help="Say what a cleanup or repair would do, or do it.")
+        cleanup_arguments(cleanup)
+        for one in (starter, index, bring, undo, take, check, cleanup):
             one.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         try:
             facts = self._work(action, options)
-        except KnowledgeError as error:
+        except (KnowledgeError, OpsError) as error:
             if options["json"]:
                 self.stdout.write(json.dumps({"error": error.code, "message": str(error)}))
                 sys.exit(1)
@@ -52,7 +66,8 @@ class Command(BaseCommand):
             return _starter()
         if action == "index":
             return _INDEX[options["operation"]]()
-        work = {"import": imported, "undo": undone, "export": exported}[action]
+        undo = cleanup_undone if options.get("cleanup") else undone
+        work = {"import": imported, "undo": undo, "export": exported, "check": checked, "cleanup": cleaned}[action]
         return work(options, self._progress(options))
 
     def _progress(self, options: dict[str, Any]) -> Callable[[int, int], None]:

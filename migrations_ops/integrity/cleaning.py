@@ -1,0 +1,239 @@
+"""Cleanups as a whole: looked at, run, undone, forgotten when their time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from migrations_ops import audit
+from migrations_ops.errors import CleanupGoneError, CleanupStateError, CleanupUnknownError, OpsError
+from migrations_ops.gate import site_level
+from migrations_ops.integrity.check import EXAMPLES, Found
+from migrations_ops.integrity.cleanup import Cleanup
+from migrations_ops.integrity.journal import Work
+from migrations_ops.integrity.parking import parked_check, parked_discard, rows_park
+from migrations_ops.integrity.undoing import cleanup_revert
+from migrations_ops.models import CleanupRecord, CleanupState
+from migrations_ops.phase import phases_open
+from migrations_ops.steps.base import Batch
+
+Progress = Callable[[int, int], None]
+Heartbeat = Callable[[], None]
+
+#: States from which a cleanup goes on, and from which it can be undone.
+TO_RUN = (CleanupState.READY, CleanupState.RUNNING, CleanupState.FAILED)
+TO_UNDO = (CleanupState.RUNNING, CleanupState.FAILED, CleanupState.DONE, CleanupState.UNDOING)
+
+
+def _quiet(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def cleanups_known() -> dict[str, Cleanup]:
+    """Every cleanup of the open levels by name, the engine's own last."""
+    from migrations_ops.integrity.own import CLEANUPS
+
+    own = [cleanup for phase in phases_open(site_level()) for cleanup in phase.cleanups]
+    return {cleanup.name: cleanup for cleanup in (*own, *CLEANUPS)}
+
+
+def cleanup_named(name: str) -> Cleanup:
+    """The cleanup of this name. Raises CleanupUnknownError."""
+    known = cleanups_known()
+    if name not in known:
+        raise CleanupUnknownError(cleanup=name, known=", ".join(known))
+    return known[name]
+
+
+def cleanup_preview(*, name: str, options: Mapping[str, object]) -> Found:
+    """What a cleanup would do now; nothing is changed. Raises CleanupUnknownError, CleanupOptionError."""
+    cleanup = cleanup_named(name)
+    return cleanup.preview(cleanup.chosen(options), EXAMPLES)
+
+
+def cleanup_confirmation(cleanup: Cleanup) -> str:
+    """What a person types before a cleanup runs; empty where it can do no harm."""
+    return f"CLEAN {cleanup.name}" if cleanup.destructive else ""
+
+
+def cleanup_create(*, name: str, options: Mapping[str, object], actor: str, reason: str = "") -> CleanupRecord:
+    """Note that a cleanup is to run; nothing is changed yet. Raises CleanupUnknownError, CleanupOptionError."""
+    cleanup = cleanup_named(name)
+    chosen = cleanup.chosen(options)
+    with transaction.atomic():
+        record = CleanupRecord.objects.create(
+            name=name,
+            title=str(cleanup.title)[:200],
+            options=chosen,
+            undoable=cleanup.undoable,
+            created_by=actor,
+            reason=reason[:500],
+        )
+        audit.record(action="cleanup", actor=actor, reason=reason, message=f"Cleanup {record}")
+    return record
+
+
+def cleanup_get(number: int | str) -> CleanupRecord:
+    """The cleanup with this number. Raises CleanupGoneError."""
+    record = CleanupRecord.objects.filter(pk=int(number)).first() if str(number).isdecimal() else None
+    if record is None:
+        raise CleanupGoneError(number=number)
+    return record
+
+
+def cleanup_run(
+    *, record: CleanupRecord, progress: Progress = _quiet, heartbeat: Heartbeat = lambda: None
+) -> CleanupRecord:
+    """Run a cleanup here and now; goes on with one that was cut off. Raises CleanupStateError."""
+    cleanup = cleanup_named(record.name)
+    total = cleanup.preview(record.options, 0).count
+    try:
+        for _batch in cleanup_batches(record, heartbeat):
+            progress(record.done, max(total, record.done))
+    except OpsError as error:
+        _failed(record, error)
+        raise
+    rows_park(record, heartbeat)
+    return record
+
+
+def cleanup_batches(record: CleanupRecord, heartbeat: Heartbeat = lambda: None) -> Iterator[Batch]:
+    """The batches of a cleanup, each committed when it comes out; the last one ends the cleanup."""
+    _begin(record, TO_RUN, CleanupState.RUNNING, "running it")
+    cleanup = cleanup_named(record.name)
+    batches = cleanup.apply(Work(record, heartbeat), record.cursor)
+    yield from _driven(record, batches, cleanup, CleanupState.DONE)
+
+
+def cleanup_undo(*, record: CleanupRecord, actor: str, reason: str = "", progress: Progress = _quiet) -> CleanupRecord:
+    """Put back here and now what a cleanup changed; goes on with an undo that was cut off.
+
+    What people changed since stays and is listed in `kept`. Raises CleanupStateError, CleanupDamagedError.
+    """
+    undo_allowed(record)
+    audit.record(action="cleanup_undo", actor=actor, reason=reason, message=f"Undo of cleanup {record}")
+    total = record.units
+    try:
+        for batch in undo_batches(record):
+            progress(total - batch.cursor["left"], total)
+    except OpsError as error:
+        _failed(record, error)
+        raise
+    return record
+
+
+def undo_batches(record: CleanupRecord) -> Iterator[Batch]:
+    """The batches of an undo, each committed when it comes out."""
+    undo_allowed(record)
+    _begin(record, TO_UNDO, CleanupState.UNDOING, "undoing it")
+    cleanup = cleanup_named(record.name)
+    yield from _driven(record, cleanup_revert(record, cleanup, record.cursor), cleanup, CleanupState.UNDONE)
+
+
+def undo_allowed(record: CleanupRecord) -> None:
+    """Raise CleanupStateError or CleanupDamagedError where a cleanup cannot be undone."""
+    _expect(record, TO_UNDO, "undoing it")
+    if not record.undoable:
+        raise _state_error(record, "undoing it", "one that changes rows")
+    parked_check(record)
+
+
+def _begin(record: CleanupRecord, allowed: tuple[CleanupState, ...], state: CleanupState, action: str) -> None:
+    """Take the record as it is now and move it to `state`. Raises CleanupStateError."""
+    record.refresh_from_db()
+    _expect(record, allowed, action)
+    if state == CleanupState.UNDOING and record.state != state:
+        record.cursor, record.kept, record.kept_count = None, [], 0
+    record.state, record.error = state, ""
+    record.save(update_fields=["state", "error", "cursor", "kept", "kept_count"])
+
+
+def _expect(record: CleanupRecord, allowed: tuple[CleanupState, ...], action: str) -> None:
+    if record.state not in allowed:
+        raise _state_error(record, action, ", ".join(str(state.label).lower() for state in allowed))
+
+
+def _state_error(record: CleanupRecord, action: str, allowed: str) -> CleanupStateError:
+    return CleanupStateError(number=record.pk, state=record.get_state_display(), action=action, allowed=allowed)
+
+
+def _driven(record: CleanupRecord, batches: Iterator[Batch], cleanup: Cleanup, end: CleanupState) -> Iterator[Batch]:
+    outside = cleanup.outside and end == CleanupState.DONE
+    while batch := (_batch_outside(record, batches) if outside else _batch(record, batches)):
+        yield batch
+    now = timezone.now()
+    record.state, record.cursor = end, None
+    if end == CleanupState.DONE:
+        record.finished_at = now
+        record.keep_until = now + keep_for() if record.undoable and record.units else None
+    else:
+        record.undone_at = now
+    record.save()
+
+
+def _batch(record: CleanupRecord, batches: Iterator[Batch]) -> Batch | None:
+    """One batch with its journal and cursor in one commit; a second process that works on it gets an error."""
+    with transaction.atomic():
+        batch = next(batches, None)
+        if batch is not None:
+            _noted(record, batch)
+    return batch
+
+
+def _batch_outside(record: CleanupRecord, batches: Iterator[Batch]) -> Batch | None:
+    batch = next(batches, None)
+    if batch is not None:
+        _noted(record, batch)
+    return batch
+
+
+def _noted(record: CleanupRecord, batch: Batch) -> None:
+    forward = record.state == CleanupState.RUNNING
+    changes: dict[str, Any] = {
+        "cursor": batch.cursor,
+        "batches": record.batches + 1,
+        "done": record.done + (batch.rows if forward else 0),
+        "units": record.units,
+        "rows_changed": record.rows_changed,
+        "kept": record.kept,
+        "kept_count": record.kept_count,
+    }
+    mine = CleanupRecord.objects.filter(pk=record.pk, batches=record.batches, state=record.state)
+    if not mine.update(**changes):
+        raise _state_error(record, "going on", "worked on by one process at a time")
+    for name, value in changes.items():
+        setattr(record, name, value)
+
+
+def _failed(record: CleanupRecord, error: OpsError) -> None:
+    state = CleanupState.UNDOING if record.state == CleanupState.UNDOING else CleanupState.FAILED
+    mine = CleanupRecord.objects.filter(pk=record.pk, batches=record.batches)
+    mine.exclude(state__in=[CleanupState.DONE, CleanupState.UNDONE]).update(state=state, error=str(error))
+
+
+def keep_for() -> timedelta:
+    """How long a cleanup can be undone."""
+    return timedelta(days=settings.OPS_CLEANUP_KEEP_DAYS)
+
+
+def cleanups_tidy(now: datetime | None = None) -> int:
+    """Park what finished cleanups have left in the database, and remove the parked rows of those whose time
+    is over; how many these were."""
+    moment = now or timezone.now()
+    for record in CleanupRecord.objects.filter(
+        state=CleanupState.DONE, keep_until__gte=moment, rows__isnull=False
+    ).distinct():
+        rows_park(record)
+    over = list(CleanupRecord.objects.filter(state=CleanupState.DONE, keep_until__lt=moment))
+    for record in over:
+        parked_discard(record)
+        CleanupRecord.objects.filter(pk=record.pk).update(state=CleanupState.EXPIRED, file_name="", sha256="")
+    for record in CleanupRecord.objects.filter(state=CleanupState.UNDONE).exclude(file_name="", rows=None):
+        parked_discard(record)
+        CleanupRecord.objects.filter(pk=record.pk).update(file_name="", sha256="")
+    return len(over)

@@ -1,0 +1,142 @@
+"""Each check finds what it is about, and nothing in a knowledge base that is sound."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from knowledge.integrity.duplicates import near_pairs
+from knowledge.integrity.encoding import damage_found, text_mended
+from knowledge.models import Entry, EntryTag, Feedback, SearchDoc, SearchQuery, Tag
+from knowledge.starter import starter_load
+from migrations_ops.integrity.checking import checks_known, checks_run
+from migrations_ops.integrity.cleaning import cleanup_create, cleanup_run
+from migrations_ops.models import CheckResult, CheckStatus
+from tests.knowledge.builders import entry_built
+
+TEXT = "The nightly job ends with a data exception in step twenty because a packed field was never initialised"
+
+
+def found(name: str) -> CheckResult:
+    return checks_run(actor="ada", names=[name]).results.get()
+
+
+def test_the_starter_knowledge_base_is_sound(level_2: None) -> None:
+    starter_load()
+    check_run = checks_run(actor="ada")
+    wrong = [f"{one.name}: {one.count} {one.evidence} {one.examples}" for one in check_run.results.exclude(status="ok")]
+    assert wrong == []
+    assert set(check_run.results.values_list("name", flat=True)) == set(checks_known())
+
+
+def test_equal_entries_are_found_however_they_are_spelled(db: None) -> None:
+    kept = entry_built(title="S0C7 in step 20")
+    entry_built(title="s0c7  IN step 20!")
+    entry_built(title="S0C7 in step 21")
+    result = found("duplicate_entries")
+    assert (result.count, result.status) == (1, CheckStatus.WARNING)
+    assert str(kept.pk) in result.examples[0]["url"]
+
+
+def test_nearly_equal_entries_are_found_with_the_share_of_their_words(db: None) -> None:
+    one = entry_built(title="Packed field", problem=TEXT)
+    other = entry_built(title="Packed field", problem=f"{TEXT} yesterday")
+    entry_built(title="Tape drive is offline", problem="The mount message waits at the console since last evening")
+    (pair,) = near_pairs()
+    assert {pair.one, pair.other} == {one.pk, other.pk}
+    assert pair.share > 0.8
+    assert found("near_duplicates").count == 1
+
+
+@pytest.mark.parametrize(
+    ("damaged", "meant"),
+    [
+        ("fÃ¼r KÃ¶ln", "für Köln"),
+        ("abend â€“ again", "abend – again"),
+        ("itâ€™s", "it’s"),
+        ("ï»¿first", "first"),
+        ("Ã‰tÃ©", "Été"),
+    ],
+)
+def test_damage_of_encoding_is_found_and_mended(damaged: str, meant: str) -> None:
+    assert damage_found(damaged)
+    assert text_mended(damaged) == meant
+
+
+@pytest.mark.parametrize("sound", ["SÃO PAULO", "Âge", "à\u00a0» fini", "pâté…", "100 €", "für", "Â° C"[1:]])
+def test_sound_letters_are_left_alone(sound: str) -> None:
+    assert damage_found(sound) == []
+    assert text_mended(sound) == sound
+
+
+def test_counters_of_an_import_may_be_higher_than_the_votes_and_never_lower(db: None) -> None:
+    brought, own, low = entry_built(title="Brought"), entry_built(title="Own one"), entry_built(title="Low one")
+    Entry.objects.filter(pk=brought.pk).update(origin="import", success_count=9)
+    Entry.objects.filter(pk=own.pk).update(success_count=9)
+    Feedback.objects.create(entry=low, worked=True, voter="session:a")
+    titles = [example["text"].partition(":")[0] for example in found("vote_counters").examples]
+    assert sorted(titles) == ["Low one", "Own one"]
+
+
+def test_blank_unrendered_and_unindexed_entries_are_found_and_the_index_is_repaired(db: None) -> None:
+    entry = entry_built()
+    Entry.objects.filter(pk=entry.pk).update(problem=" " * 20, problem_html="")
+    SearchDoc.objects.filter(entry=entry).delete()
+    for name in ("incomplete_entries", "unrendered_entries", "search_index_rows"):
+        assert found(name).count == 1, name
+    cleanup_run(record=cleanup_create(name="rebuild_index", options={}, actor="ada"))
+    assert found("search_index_rows").count == 0
+
+
+def test_labels_that_nothing_uses_are_worth_a_look(db: None) -> None:
+    Tag.objects.create(name="orphan", created_at=timezone.now() - dt.timedelta(days=9))
+    result = found("unused_labels")
+    assert (result.count, result.status) == (1, CheckStatus.NOTICE)
+
+
+def test_moments_in_the_future_are_found_and_mended(db: None) -> None:
+    SearchQuery.objects.create(query="x", normalized="x", created_at=timezone.now() + dt.timedelta(days=400))
+    assert found("future_moments").count == 1
+    cleanup_run(record=cleanup_create(name="mend_future", options={}, actor="ada"))
+    assert found("future_moments").count == 0
+
+
+def test_a_row_that_points_to_nothing_is_found_and_removed(db: None, on_sqlite: bool) -> None:
+    tag, entry = Tag.objects.create(name="a"), entry_built()
+    EntryTag.objects.create(entry=entry, tag=tag)
+    with connection.cursor() as cursor:
+        if not on_sqlite:
+            cursor.execute("SET LOCAL session_replication_role = replica")  # no trigger checks the key
+        cursor.execute("UPDATE kb_entry_tags SET entry_id = %s", [uuid4().hex])
+        if not on_sqlite:
+            cursor.execute("SET LOCAL session_replication_role = origin")
+    result = found("broken_references")
+    assert (result.count, result.status) == (1, CheckStatus.ERROR)
+
+    cleanup_run(record=cleanup_create(name="mend_references", options={}, actor="ada"))
+
+    assert found("broken_references").count == 0
+    assert not EntryTag.objects.exists()
+
+
+def test_a_sequence_behind_its_table_is_found_and_set(db: None, on_sqlite: bool) -> None:
+    if on_sqlite:
+        assert found("sequences_behind").count == 0
+        return
+    Tag.objects.create(pk=5_000_000, name="far ahead")
+    assert found("sequences_behind").count == 1
+    cleanup_run(record=cleanup_create(name="mend_sequences", options={}, actor="ada"))
+    assert found("sequences_behind").count == 0
+    assert Tag.objects.create(name="next").pk == 5_000_001
+
+
+def test_folders_of_imports_that_nobody_knows_are_found(db: None, tmp_path: Any, monkeypatch: Any) -> None:
+    (tmp_path / "imports" / "4711").mkdir(parents=True)
+    monkeypatch.setattr(settings, "TRANSFER_DIR", tmp_path)
+    assert found("transfer_files").count == 1

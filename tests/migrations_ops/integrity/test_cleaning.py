@@ -1,0 +1,159 @@
+"""Checks and cleanups as the engine runs them: what is refused, parked, lost and forgotten."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from migrations_ops.checkpoints import checkpoint_create, checkpoint_path
+from migrations_ops.errors import (
+    CheckUnknownError,
+    CleanupDamagedError,
+    CleanupGoneError,
+    CleanupOptionError,
+    CleanupStateError,
+    CleanupUnknownError,
+)
+from migrations_ops.integrity import checking
+from migrations_ops.integrity.check import Check, Found
+from migrations_ops.integrity.checking import checks_run, latest_results
+from migrations_ops.integrity.cleaning import (
+    cleanup_create,
+    cleanup_get,
+    cleanup_preview,
+    cleanup_run,
+    cleanup_undo,
+    cleanups_tidy,
+    keep_for,
+)
+from migrations_ops.integrity.parking import parked_path
+from migrations_ops.models import CheckRun, CheckStatus, CleanupRecord, CleanupState, RunEvent
+
+pytestmark = pytest.mark.django_db
+LONG_AGO = timezone.now() - dt.timedelta(days=900)
+
+
+def a_trimmed_journal() -> CleanupRecord:
+    for number in range(3):
+        RunEvent.objects.create(message=f"line {number}", created_at=LONG_AGO)
+    return cleanup_run(record=cleanup_create(name="trim_journals", options={}, actor="ada", reason="old"))
+
+
+def old_lines() -> int:
+    return RunEvent.objects.filter(created_at__lte=LONG_AGO).count()
+
+
+def broken(limit: int) -> Found:
+    raise ZeroDivisionError("no")
+
+
+def test_a_check_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = Check(name="broken", title="Broken", help="", severity=CheckStatus.NOTICE, find=broken)
+    monkeypatch.setattr(checking, "CHECKS", (failing, *checking.CHECKS))
+    check_run = checks_run(actor="ada")
+    assert check_run.status == CheckStatus.FAILED
+    assert check_run.results.get(name="broken").evidence == "ZeroDivisionError: no"
+    assert check_run.results.filter(name="database_structure", status="ok").exists()
+    assert latest_results()["broken"].status == CheckStatus.FAILED
+
+
+def test_unknown_names_numbers_and_options_are_refused() -> None:
+    with pytest.raises(CheckUnknownError):
+        checks_run(actor="ada", names=["nothing"])
+    with pytest.raises(CleanupUnknownError):
+        cleanup_preview(name="nothing", options={})
+    with pytest.raises(CleanupGoneError):
+        cleanup_get(4711)
+    for given in ("0", "many", "-3", "99999999999"):
+        with pytest.raises(CleanupOptionError):
+            cleanup_preview(name="trim_journals", options={"days": given})
+    with pytest.raises(CleanupOptionError, match="knows days"):
+        cleanup_preview(name="trim_journals", options={"weeks": 3})
+
+
+def test_the_dry_run_counts_and_changes_nothing() -> None:
+    RunEvent.objects.create(message="old", created_at=LONG_AGO)
+    assert cleanup_preview(name="trim_journals", options={"days": "365"}).count == 1
+    assert cleanup_preview(name="trim_journals", options={"days": 3_650}).count == 0
+    assert old_lines() == 1
+    assert not CleanupRecord.objects.exists()
+
+
+def test_parked_rows_are_a_file_that_only_the_site_reads_and_come_back_from_it() -> None:
+    record = a_trimmed_journal()
+    assert old_lines() == 0
+    path = parked_path(record)
+    assert path.stat().st_mode & 0o077 == 0
+    assert record.size_bytes == path.stat().st_size
+    assert not record.rows.exists()
+
+    cleanup_undo(record=record, actor="ada")
+
+    assert old_lines() == 3
+    assert cleanup_get(record.pk).state == CleanupState.UNDONE
+    with pytest.raises(CleanupStateError, match="undoing it"):
+        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+    with pytest.raises(CleanupStateError, match="running it"):
+        cleanup_run(record=cleanup_get(record.pk))
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_damaged_parked_rows_are_found_and_an_undo_is_refused(damage: str) -> None:
+    record = a_trimmed_journal()
+    path = parked_path(record)
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_text(path.read_text().replace("line 1", "line X"))
+    assert checks_run(actor="ada", names=["archive_files"]).results.get().count == 1
+    with pytest.raises(CleanupDamagedError):
+        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+    assert old_lines() == 0
+
+
+def test_after_its_time_a_cleanup_can_no_longer_be_undone() -> None:
+    record = a_trimmed_journal()
+    assert cleanups_tidy() == 0
+    assert cleanups_tidy(timezone.now() + keep_for() + dt.timedelta(minutes=1)) == 1
+    assert not parked_path(record).exists()
+    assert cleanup_get(record.pk).state == CleanupState.EXPIRED
+    with pytest.raises(CleanupStateError):
+        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+
+
+def test_two_processes_never_both_work_on_one_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
+    RunEvent.objects.create(message="old", created_at=LONG_AGO)
+    record = cleanup_create(name="trim_journals", options={}, actor="ada")
+
+    def another_one(done: int, total: int) -> None:
+        CleanupRecord.objects.filter(pk=record.pk).update(batches=99)
+
+    RunEvent.objects.bulk_create(RunEvent(message="old", created_at=LONG_AGO) for _ in range(600))
+    with pytest.raises(CleanupStateError, match="one process"):
+        cleanup_run(record=record, progress=another_one)
+
+
+def test_damaged_missing_and_stray_files_of_checkpoints_are_found() -> None:
+    good, missing = (checkpoint_create(label=label, actor="ada") for label in ("good", "missing"))
+    checkpoint_path(missing).unlink()
+    stray = Path(settings.OPS_CHECKPOINT_DIR) / "left-over.part"
+    stray.touch()
+    os.utime(stray, (time.time() - 90_000,) * 2)
+    results = checks_run(actor="ada", names=["archive_files", "stray_files"]).results
+    assert [results.get(name=name).count for name in ("archive_files", "stray_files")] == [1, 1]
+    assert missing.label in results.get(name="archive_files").examples[0]["text"]
+    stray.unlink()
+    checkpoint_path(good).unlink()
+
+
+def test_only_the_newest_checks_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "RUNS_KEPT", 2)
+    runs: list[Any] = [checks_run(actor="ada", names=["stray_files"]).pk for _ in range(4)]
+    assert list(CheckRun.objects.order_by("pk").values_list("pk", flat=True)) == runs[2:]
