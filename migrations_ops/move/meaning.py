@@ -21,6 +21,8 @@ from uuid import UUID
 
 from migrations_ops.move.tables import Column, ColumnKind
 
+#: Both zeros of a float, as their bits.
+ZEROS = frozenset({struct.pack(">d", 0.0), struct.pack(">d", -0.0)})
 #: A text or blob above this many bytes is compared by length and md5, so that memory stays bounded.
 LARGE_BYTES = 65_536
 #: Characters of a value that a report shows.
@@ -123,7 +125,7 @@ def _boolean(column: Column, raw: Any) -> bool:
 
 
 def _float(column: Column, raw: Any) -> bytes:
-    """The bits, so that -0.0 is not 0.0."""
+    """The bits; whether -0.0 is 0.0 depends on the other side (migrations_ops.move.narrowing)."""
     if type(raw) not in {int, float}:
         raise ValueError(raw)
     return struct.pack(">d", raw)

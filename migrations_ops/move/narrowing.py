@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from migrations_ops.move.ledger import Difference, DifferenceKind
-from migrations_ops.move.meaning import shown_pair
+from migrations_ops.move.meaning import ZEROS, shown_pair
 from migrations_ops.move.spans import Side, SortKey, Span
-from migrations_ops.move.tables import Column, Table
+from migrations_ops.move.tables import Column, ColumnKind, Table
 
 
 def differences_of(
@@ -42,7 +42,11 @@ def _fields(
 ) -> Iterator[Difference]:
     ours = _common(source.meanings(table, column, span), common)
     theirs = _common(target.meanings(table, column, span), common)
+    # SQLite keeps no zero with a minus sign, so beside it the sign says nothing.
+    signless = column.kind is ColumnKind.FLOAT and "sqlite" in {source.vendor, target.vendor}
     for (key, one), (_, other) in zip(ours, theirs, strict=True):
+        if signless and one in ZEROS and other in ZEROS:
+            continue
         if type(one) is not type(other) or one != other:
             left, right = shown_pair(column, one, other)
             yield Difference(

@@ -59,7 +59,7 @@ class Problem(Enum):
     DECIMAL_LOST = "decimal_lost", "More digits than SQLite keeps; they would be lost", "", True
     INFINITE = "infinite", "An infinite number", "", False
     NOT_A_NUMBER = "not_a_number", "Not a number (NaN), which the other database does not keep", "", True
-    NEGATIVE_ZERO = "negative_zero", "A zero with a minus sign, which SQLite does not keep", "Take the sign away", True
+    NEGATIVE_ZERO = "negative_zero", "A zero with a minus sign, which SQLite does not keep", "Take the sign away", False
     BAD_MOMENT = "bad_moment", "No date or time, or one outside the years 1 to 9999", "", True
     MOMENT_ZONE = (
         "moment_zone",

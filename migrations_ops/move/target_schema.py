@@ -64,9 +64,15 @@ def target_drop(target: BaseDatabaseWrapper, *, site: str) -> None:
 
 
 def target_live(target: BaseDatabaseWrapper) -> None:
-    """Note that the site lives here now: from here on target_drop refuses. Part of the cut-over's transaction."""
+    """Note that the site has moved here: from now on target_prepare and target_drop refuse."""
     with target.cursor() as cursor:
         cursor.execute(f"UPDATE {MARK} SET state = {LIVE}")
+
+
+def target_left(target: BaseDatabaseWrapper) -> None:
+    """Note that the site has gone back: what was made here may be dropped again."""
+    with target.cursor() as cursor:
+        cursor.execute(f"UPDATE {MARK} SET state = {PREPARED}")
 
 
 def target_flush(target: BaseDatabaseWrapper) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,9 +21,11 @@ from migrations_ops.errors import (
     MoveTargetError,
     RepairRefusedError,
     RunStateError,
+    StepFailedError,
 )
 from migrations_ops.mending import move_repair, repair_confirmation_expected, repairs_offered
-from migrations_ops.models import GoMode, Move, MoveState, PlanKind, RunEvent, RunState
+from migrations_ops.models import GoMode, Move, MoveState, PlanKind, RunEvent, RunState, StepRecord
+from migrations_ops.move.ends import place_of_target
 from migrations_ops.moves import (
     MoveOptions,
     go_confirmation_expected,
@@ -36,6 +38,9 @@ from migrations_ops.moves import (
 from migrations_ops.planning import plan_create
 from migrations_ops.prechecks import moves_over
 from migrations_ops.runs import actions_legal, run_rollback
+from migrations_ops.steps.base import StepContext
+from migrations_ops.steps.move import tables as steps_of_tables
+from migrations_ops.steps.move.tables import TargetStep
 from tests.migrations_ops.console_builders import VALUE_FINDING, a_ledger, a_move, a_plan, a_staff_member
 
 pytestmark = pytest.mark.django_db
@@ -333,3 +338,14 @@ def test_the_ledger_is_downloaded_when_there_is_one(client: Client, settings: An
     (tmp_path / f"ledger-{move.plan_id}.csv").write_text("table,rows\n")
 
     assert b"".join(client.get(url).streaming_content) == b"table,rows\n"
+
+
+def test_a_rollback_whose_target_stays_away_says_what_is_left_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise OperationalError("connection refused")
+
+    move = a_move()
+    step = TargetStep(name="move/target", title="", target=place_of_target(move))
+    monkeypatch.setattr(steps_of_tables, "connection_to", refused)
+    with pytest.raises(StepFailedError, match=r"does not answer \(connection refused\).*drop its tables yourself"):
+        list(step.revert(StepContext(run=move.run, record=StepRecord()), None))

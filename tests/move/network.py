@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ class Wire:
         self._sockets: list[socket.socket] = []
         self._flowing = threading.Event()
         self._flowing.set()
+        #: How long every block of bytes is under way.
+        self.delay_seconds = 0.0
         self.url = url.replace(f":{parts.port}/", f":{self._listener.getsockname()[1]}/")
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -62,6 +65,8 @@ class Wire:
         with contextlib.suppress(OSError):
             while block := here.recv(BLOCK_BYTES):
                 self._flowing.wait()
+                if self.delay_seconds:
+                    time.sleep(self.delay_seconds)
                 there.sendall(block)
         with contextlib.suppress(OSError):
             there.shutdown(socket.SHUT_RDWR)

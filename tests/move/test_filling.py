@@ -28,7 +28,7 @@ from migrations_ops.move.later import Stage, later_left
 from migrations_ops.move.ranges import copy_progress, ranges_left, ranges_plan
 from migrations_ops.move.sequences import sequences_read
 from migrations_ops.move.tables import Table, table_as_dict, table_from, tables_moved
-from migrations_ops.move.target_schema import target_drop, target_live, target_mark, target_prepare
+from migrations_ops.move.target_schema import target_drop, target_left, target_live, target_mark, target_prepare
 from migrations_ops.move.values import rows_fetch
 from tests.move.conftest import Pair, alias_close, alias_open
 from tests.postgres import PostgresServer
@@ -269,8 +269,16 @@ def test_only_an_empty_database_becomes_a_target(bare: Pair) -> None:
     target_drop(bare.sqlite, site=SITE)  # it is not ours, so nothing happens
     assert tables_moved(bare.sqlite)
     target_live(bare.postgresql)
-    with pytest.raises(TargetForeignError, match="has moved there"):
-        target_drop(bare.postgresql, site=SITE)
+    for refused in (lambda: target_drop(bare.postgresql, site=SITE), lambda: prepared(bare)):
+        with pytest.raises(TargetForeignError, match="has moved there"):
+            refused()
+    target_left(bare.postgresql)
+    target_drop(bare.postgresql, site=SITE)
+    assert target_mark(bare.postgresql) is None
+
+
+def prepared(bare: Pair) -> None:
+    target_prepare(bare.sqlite, bare.postgresql, site=SITE)
 
 
 def test_a_source_with_other_tables_or_migrations_is_refused(pair: Pair) -> None:

@@ -160,11 +160,14 @@ def test_values_that_two_rows_swapped_are_two_differences(kinds: Pair) -> None:
         assert [(each.key, each.column) for each in found] == [(903, column), (904, column)], (column, one, other)
 
 
-def test_the_sign_of_zero_is_a_difference(kinds: Pair) -> None:
+def test_the_sign_of_zero_which_sqlite_does_not_keep_is_no_difference_and_hides_none(kinds: Pair) -> None:
     place_row(kinds.sqlite, CHANGED_KEY, real=0.0)
     place_row(kinds.postgresql, CHANGED_KEY, real=-0.0)
+    for source in SIDES:
+        assert verified(kinds, source).differences == []
+    place_row(kinds.sqlite, CHANGED_KEY, real=5e-324)
     (found,) = verified(kinds).differences
-    assert (found.column, found.source, found.target) == ("real", "0.0", "-0.0")
+    assert (found.column, found.source, found.target) == ("real", "5e-324", "-0.0")
 
 
 #: Column, what stands in SQLite, and what stands in PostgreSQL: other spellings of one meaning.
@@ -429,10 +432,13 @@ def test_two_postgresql_servers_are_compared_too(
         execute(other, "UPDATE django_session SET session_data = 'u' WHERE session_key = 'Z'")
         execute(other, "UPDATE test_every_kind SET json = '1' WHERE id = 12")
         execute(other, "DELETE FROM kb_entries WHERE id = %s", [uuid.UUID(int=8 << 70)])
+        execute(other, "UPDATE test_every_kind SET real = -0.0::float8 WHERE id = 13")
+        execute(pair.postgresql, "UPDATE test_every_kind SET real = 0.0 WHERE id = 13")
         found = verify(pair.postgresql, other, every).differences
         assert {(each.table, each.key) for each in found} == {
             ("django_session", "Z"),
             ("test_every_kind", 12),
+            ("test_every_kind", 13),
             ("kb_entries", uuid.UUID(int=8 << 70).hex),
         }
     finally:

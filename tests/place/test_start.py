@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,16 @@ def test_a_site_that_cannot_know_its_database_does_not_start_and_says_why(
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_the_site_has_left_is_not_started_without_the_pointer(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "kb.sqlite3", isolation_level=None)) as file:
+        file.execute("CREATE TABLE ops_move_place (id integer, site text, epoch integer, live integer)")
+        file.execute("INSERT INTO ops_move_place VALUES (1, 'f', 1, 0)")
+    done = Site("sqlite", tmp_path, "").python("-m", "kbsite.serve", check=False)
+    assert done.returncode == 1
+    assert "the site left it in move 1, and" in done.stderr
+    assert "database.json, which says where it went, is missing" in done.stderr
 
 
 def test_a_command_goes_where_the_pointer_says(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from migrations_ops.move.diary import move_note, move_state
 from migrations_ops.move.drain import drain
 from migrations_ops.move.ends import Ends, data_dir, ends_open, is_at_target, place_of_return, place_of_target
 from migrations_ops.move.smoke import smoke
+from migrations_ops.move.target_schema import target_left, target_live
 from migrations_ops.place.pointer import Place, place_read
 from migrations_ops.queue import schedule_remove, schedule_set
 from migrations_ops.steps.base import Batch, Cursor, RollbackOperation, StepContext, StepKind
@@ -71,7 +72,10 @@ class CutoverStep(MoveStep):
                     return "your go: copied 100 %, every row verified"
                 if not caught_up:
                     return ""
-            return switch(ctx, move, ends, place_of_target(move))
+            waiting_for = switch(ctx, move, ends, place_of_target(move))
+            if not waiting_for:
+                target_live(ends.target)
+            return waiting_for
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         if not cursor:
@@ -96,6 +100,7 @@ class SmokeStep(MoveStep):
             if wrong:
                 while waiting_for := switch(ctx, move, ends.turned, place_of_return(move)):
                     yield Batch(None, waiting_for=waiting_for)
+                target_left(ends.target)
                 begin_again(ctx, move)
                 raise SmokeError(reason="; ".join(wrong[:WRONG_SHOWN]))
         schedule_set(name=FOLLOW, function=FOLLOW_FUNCTION, every=timedelta(minutes=1))
@@ -176,7 +181,10 @@ def _attempt_back(ctx: StepContext, move: Move, back: Ends) -> str:
                 return ""
     except StopAskedError:
         return ""
-    return switch(ctx, move, back, place_of_return(move))
+    waiting_for = switch(ctx, move, back, place_of_return(move))
+    if not waiting_for:
+        target_left(back.source)
+    return waiting_for
 
 
 def returned(move: Move, **changes: Any) -> None:
