@@ -134,13 +134,17 @@ class LevelMiddleware:
 def level_context(request: HttpRequest) -> dict[str, Any]:
     """Template context: the level and the navigation of the open phases."""
 
-    def links() -> Iterable[Any]:
-        return [
-            link
-            for phase in phases_open(level + 0)  # a lazy object proxies +, not int()
-            for link in phase.nav
-            if not link.permission or request.user.has_perm(link.permission)
-        ]
+    def allowed(links: Iterable[Any]) -> list[Any]:
+        return [link for link in links if not link.permission or request.user.has_perm(link.permission)]
+
+    def phases_here() -> tuple[Phase, ...]:
+        return phases_open(level + 0)  # a lazy object proxies +, not int()
 
     level = getattr(request, "site_level", SimpleLazyObject(site_level))
-    return {"site_level": level, "phase_links": SimpleLazyObject(links)}
+    return {
+        "site_level": level,
+        "phase_links": SimpleLazyObject(lambda: allowed(link for phase in phases_here() for link in phase.nav)),
+        "console_links": SimpleLazyObject(
+            lambda: allowed(link for phase in phases_here() for link in phase.console_nav)
+        ),
+    }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from migrations_ops.move.parity import ParityQuery
     from migrations_ops.risk import Risk
     from migrations_ops.steps.base import Step
+    from migrations_ops.tasks import TaskKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,10 @@ class Phase:
     #: What people can do once it is open, one line each.
     opens: tuple[StrOrPromise, ...]
     nav: tuple[NavLink, ...] = ()
+    #: Pages of the phase in the console's own navigation.
+    console_nav: tuple[NavLink, ...] = ()
+    #: What people start from its pages and what then runs in the console.
+    tasks: tuple[TaskKind, ...] = ()
     #: Names of the plugins that it brings; their steps are in `steps`.
     plugins: tuple[str, ...] = ()
     #: Steps between "tables made, parked rows back" and "level raised", in order.

@@ -36,6 +36,7 @@ from migrations_ops.steps.plugin import PluginStep
 from migrations_ops.steps.restore import RestoreStep
 from migrations_ops.steps.rows import ParkedRowsStep
 from migrations_ops.steps.schema import SchemaStep
+from migrations_ops.tasks import task_kind, task_kind_open
 
 
 def steps_of(plan: Plan) -> tuple[Step, ...]:
@@ -44,6 +45,8 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
         return upgrade_steps(plan.from_level, plan.to_level)
     if plan.kind == PlanKind.RESTORE:
         return restore_steps(plan.options["checkpoint"])
+    if plan.kind == PlanKind.TASK:
+        return task_kind(plan.options["task"]).steps(plan.options)
     if plan.kind == PlanKind.MOVE:
         return (_assess_step("move/assess"), *move_steps(plan.move))
     if "target" in plan.options:
@@ -139,6 +142,25 @@ def rehearsal_plan_create(*, plan: Plan, actor: str, reason: str = "", inline: b
         options["target"] = plan.options["target"]
     rehearsal = Plan(kind=PlanKind.REHEARSAL, from_level=plan.from_level, to_level=plan.to_level, options=options)
     return plan_save(rehearsal, actor, reason)
+
+
+def task_plan_create(
+    *,
+    task: str,
+    label: str,
+    actor: str,
+    options: dict[str, Any],
+    page: str = "",
+    reason: str = "",
+    inline: bool = False,
+) -> Plan:
+    """Plan a task of an open phase; `label` says what it does, `page` is the address that shows what came of it.
+
+    Raises TaskUnknownError, LevelClosedError.
+    """
+    kind, level = task_kind_open(task), site_level()
+    given = {**options, "task": kind.name, "label": label, "page": page, "inline": inline}
+    return plan_save(Plan(kind=PlanKind.TASK, from_level=level, to_level=level, options=given), actor, reason)
 
 
 def plan_save(plan: Plan, actor: str, reason: str, move: Move | None = None) -> Plan:
@@ -245,6 +267,8 @@ def requirements(plan: Plan) -> list[str]:
         lines.append("A worker is running.")
     if plan.kind == PlanKind.MOVE:
         lines.append(f"{plan.options['target']} answers, may be written, and is empty or holds a part of this move.")
+    if plan.kind == PlanKind.TASK:
+        return lines
     return [
         *lines,
         "The disk has room for a checkpoint.",

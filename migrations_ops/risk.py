@@ -64,6 +64,8 @@ def risk_level(risks: list[Risk]) -> RiskLevel:
 
 def risk_assess(plan: Plan, steps: tuple[Step, ...], findings: list[Finding]) -> list[Risk]:
     """Every risk that was measured for a plan, worst first; `findings` are those of the same moment."""
+    if plan.kind == PlanKind.TASK:
+        return [reversible_risk(steps)]
     risks = [
         data_size_risk(),
         plugins_risk(plan),

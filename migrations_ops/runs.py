@@ -11,6 +11,7 @@ from migrations_ops import audit, queue
 from migrations_ops.errors import (
     ConfirmationError,
     PlanBlockedError,
+    RollbackRefusedError,
     RunActiveError,
     RunBusyError,
     RunNotFoundError,
@@ -35,6 +36,7 @@ from migrations_ops.planning import plan_current, rehearsal_plan_create, steps_o
 from migrations_ops.prechecks import precheck_run, runs_unfinished
 from migrations_ops.runner import intent_obey
 from migrations_ops.schema import lock_briefly, lock_refused
+from migrations_ops.tasks import task_kind
 
 #: How long a person waits for the batch that is under way, in milliseconds. On SQLite it is the busy timeout.
 LOCK_MS = 5_000
@@ -267,6 +269,8 @@ def run_rollback(*, run: Run, actor: str, confirmation: str, reason: str = "") -
     Raises ConfirmationError, RunStateError, RunActiveError.
     """
     _confirm(confirmation, rollback_confirmation_expected(run))
+    if refused := rollback_refused(run):
+        raise RollbackRefusedError(run=run.pk, reason=refused)
     if run.state in MOVING and run.direction == Direction.FORWARD:
         return _ask_to_stop(run, "roll_back", Intent.ROLL_BACK, actor, reason)
     _refuse_stale(run, "roll back")
@@ -290,12 +294,25 @@ def run_rollback(*, run: Run, actor: str, confirmation: str, reason: str = "") -
     return run
 
 
+def rollback_refused(run: Run) -> str:
+    """Why a task's run cannot be rolled back; empty when it can."""
+    if run.plan.kind != PlanKind.TASK:
+        return ""
+    if oneway := [step.title for step in steps_of(run.plan) if not step.reversible]:
+        return f"{', '.join(oneway)} cannot be undone."
+    return task_kind(run.plan.options["task"]).rollback_refused(run.plan.options)
+
+
 def _refuse_stale(run: Run, action: str) -> None:
-    """A run that has let the site go is taken up again only while nothing has changed the site since."""
-    if run.state not in {RunState.SUCCEEDED, RunState.CANCELLED}:
+    """A run that has let the site go is taken up again only while nothing has changed the site since.
+
+    A task looks after itself: it changes rows as people do, and its steps know what was changed since.
+    """
+    if run.plan.kind == PlanKind.TASK or run.state not in {RunState.SUCCEEDED, RunState.CANCELLED}:
         return
     # A move of the database changes no row; one that is open is looked at below.
-    newer = Run.objects.filter(pk__gt=run.pk).exclude(plan__kind__in=[PlanKind.REHEARSAL, PlanKind.MOVE])
+    quiet = [PlanKind.REHEARSAL, PlanKind.MOVE, PlanKind.TASK]
+    newer = Run.objects.filter(pk__gt=run.pk).exclude(plan__kind__in=quiet)
     changed = newer.filter(state=RunState.SUCCEEDED).exists() or newer.filter(pk__in=runs_unfinished()).exists()
     _refuse_moved(run, action)
     if changed or not _level_fits(run):
@@ -338,6 +355,8 @@ def actions_legal(run: Run) -> list[str]:
         RunState.SUCCEEDED: ["roll_back"],
         RunState.ROLLED_BACK: [],
     }[RunState(run.state)]
+    if "roll_back" in legal and rollback_refused(run):
+        legal.remove("roll_back")
     if legal:
         try:
             _refuse_stale(run, legal[0])

@@ -29,6 +29,7 @@ class PlanKind(models.TextChoices):
     RESTORE = "restore", _("Restore of a checkpoint")
     REHEARSAL = "rehearsal", _("Rehearsal")
     MOVE = "move", _("Move of the database")
+    TASK = "task", _("Task")
 
 
 class Plan(models.Model):
@@ -65,6 +66,8 @@ class Plan(models.Model):
     def __str__(self) -> str:
         if self.kind == PlanKind.MOVE:
             return f"{self.pk}: {self.get_kind_display()} to {self.options.get('target')}"
+        if self.kind == PlanKind.TASK:
+            return f"{self.pk}: {self.options.get('label')}"
         return f"{self.pk}: {self.get_kind_display()} MVP{self.from_level} to MVP{self.to_level}"
 
 

@@ -13,13 +13,14 @@ from migrations_ops.console.present.badges import kind_label, overall_risk_badge
 from migrations_ops.console.present.journal import finding_context, line_context
 from migrations_ops.console.present.moves import assessment_context
 from migrations_ops.console.present.quantities import age_text, count_text, duration_text
-from migrations_ops.console.present.runs import run_row
+from migrations_ops.console.present.runs import has_perm, run_row
 from migrations_ops.errors import OpsError
 from migrations_ops.gate import site_level
 from migrations_ops.models import FindingStatus, Plan, PlanKind, Run, RunState
 from migrations_ops.phase import highest_level
 from migrations_ops.planning import plan_current
 from migrations_ops.risk import RiskLevel
+from migrations_ops.tasks import task_kind
 
 #: What a person needs to start a plan of each kind.
 START_PERMISSIONS = {
@@ -32,11 +33,15 @@ START_PERMISSIONS = {
 
 def may_start(user: AbstractBaseUser | AnonymousUser, plan: Plan) -> bool:
     """Whether a person may start this plan."""
+    if plan.kind == PlanKind.TASK:
+        return has_perm(user, task_kind(plan.options["task"]).permission)
     return permitted(user, *START_PERMISSIONS[PlanKind(plan.kind)])
 
 
 def plan_title(plan: Plan) -> str:
     """What a plan does, in a few words."""
+    if plan.kind == PlanKind.TASK:
+        return str(plan.options.get("label", ""))
     if plan.kind == PlanKind.RESTORE:
         return _("Restore of a checkpoint, to MVP%(to)d") % {"to": plan.to_level}
     if plan.kind == PlanKind.MOVE or plan.options.get("target"):

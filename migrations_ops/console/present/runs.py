@@ -68,6 +68,8 @@ def what_text(run: Run) -> str:
     """What a run does, in one line."""
     plan = run.plan
     levels = {"kind": plan.get_kind_display(), "from": plan.from_level, "to": plan.to_level}
+    if plan.kind == PlanKind.TASK:
+        return str(plan.options.get("label", ""))
     if plan.kind == PlanKind.MOVE:
         return _("%(kind)s to %(target)s") % {**levels, "target": plan.options.get("target", "")}
     if plan.kind == PlanKind.RESTORE:
@@ -100,6 +102,7 @@ def run_context(run: Run) -> dict[str, Any]:
         "skippable": set(report["skippable"]),
         "summary": summary(run, report),
         "is_back": run.direction == Direction.BACK,
+        "task_page": run.plan.options.get("page", "") if run.plan.kind == PlanKind.TASK else "",
         "is_rehearsal": run.plan.kind == PlanKind.REHEARSAL,
         **journal_context(run),
         **findings_context(run),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from migrations_ops.console.access import actor, console_page, require
-from migrations_ops.console.answers import ACTION_PERMISSIONS, done, run_report_for
+from migrations_ops.console.answers import done, may_act, run_report_for
 from migrations_ops.console.confirming import Prompt, confirm
 from migrations_ops.console.errors import ActionUnknownError
 from migrations_ops.errors import RunStateError
@@ -154,8 +155,9 @@ def run_action(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     chosen = ACTIONS.get(action)
     if chosen is None:
         raise ActionUnknownError(action=action)
-    require(request, ACTION_PERMISSIONS[action])
     run = run_get(pk)
+    if not may_act(request, run, action):
+        raise PermissionDenied
     prompt = action_prompt(run, chosen)
 
     def carry_out(confirmation: str, reason: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,7 +15,6 @@ from migrations_ops.console.confirming import Prompt, confirm
 from migrations_ops.console.errors import InputError
 from migrations_ops.console.present.badges import overall_risk_badge
 from migrations_ops.console.present.plans import (
-    START_PERMISSIONS,
     blockers,
     estimate_text,
     may_start,
@@ -31,8 +31,8 @@ from migrations_ops.runs import confirmation_expected, rehearsal_enqueue, run_en
 @require_safe
 @console_page
 def plan_list(request: HttpRequest) -> HttpResponse:
-    """Every plan that people made, newest first; rehearsals stand with their plan."""
-    plans = Plan.objects.exclude(kind=PlanKind.REHEARSAL).prefetch_related("runs__plan")
+    """Every plan that people made, newest first; rehearsals stand with their plan, tasks have pages of their own."""
+    plans = Plan.objects.exclude(kind__in=[PlanKind.REHEARSAL, PlanKind.TASK]).prefetch_related("runs__plan")
     page = page_of(request, plans)
     return render(request, "migrations_ops/plan_list.html", {"page": page, "rows": [plan_row(plan) for plan in page]})
 
@@ -105,7 +105,8 @@ def rehearse(request: HttpRequest, pk: int) -> HttpResponse:
 def start(request: HttpRequest, pk: int) -> HttpResponse:
     """What a start does, and on POST the start."""
     plan = plan_get(pk)
-    require(request, *START_PERMISSIONS[PlanKind(plan.kind)])
+    if not may_start(request.user, plan):
+        raise PermissionDenied
 
     def carry_out(confirmation: str, reason: str) -> HttpResponse:
         run = run_enqueue(plan=plan, actor=actor(request), confirmation=confirmation, reason=reason)

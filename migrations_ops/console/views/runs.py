@@ -68,7 +68,7 @@ def run_live(request: HttpRequest, pk: int) -> HttpResponse:
 def live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     """What page and fragment print."""
     context = run_context(run)
-    context["buttons"] = buttons(run, actions_allowed(request, context["legal"]))
+    context["buttons"] = buttons(run, actions_allowed(request, run, context["legal"]))
     context["opened"] = opened_context(run, request.user)
     context["may_skip"] = permitted(request.user, "skip_step")
     if run.plan.kind == PlanKind.MOVE:
