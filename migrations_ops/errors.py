@@ -37,18 +37,6 @@ class AlreadyAtLevelError(OpsError):
     code = "already_at_level"
 
 
-class TaskUnknownError(OpsError):
-    """No open phase of this release has a task “{task}”. Install the release that has it."""
-
-    code = "task_unknown"
-
-
-class RollbackRefusedError(OpsError):
-    """Run {run} cannot be rolled back: {reason}"""
-
-    code = "rollback_refused"
-
-
 class DownwardPlanError(OpsError):
     """The site is at MVP{from_level}; a plan only goes upwards. To return to MVP{to_level}, roll back
     the run that opened MVP{from_level}."""

@@ -11,7 +11,6 @@ from migrations_ops import audit, queue
 from migrations_ops.errors import (
     ConfirmationError,
     PlanBlockedError,
-    RollbackRefusedError,
     RunActiveError,
     RunBusyError,
     RunNotFoundError,
@@ -36,7 +35,7 @@ from migrations_ops.planning import plan_current, rehearsal_plan_create, steps_o
 from migrations_ops.prechecks import precheck_run, runs_unfinished
 from migrations_ops.runner import intent_obey
 from migrations_ops.schema import lock_briefly, lock_refused
-from migrations_ops.tasks import task_kind
+from migrations_ops.tasks import RollbackRefusedError, task_kind
 
 #: How long a person waits for the batch that is under way, in milliseconds. On SQLite it is the busy timeout.
 LOCK_MS = 5_000

@@ -10,12 +10,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migrations_ops.errors import LevelClosedError, TaskUnknownError
+from migrations_ops.errors import LevelClosedError, OpsError
 from migrations_ops.gate import site_level
 from migrations_ops.phase import phases
 
 if TYPE_CHECKING:
     from migrations_ops.steps.base import Step
+
+
+class TaskUnknownError(OpsError):
+    """No open phase of this release has a task “{task}”. Install the release that has it."""
+
+    code = "task_unknown"
+
+
+class RollbackRefusedError(OpsError):
+    """Run {run} cannot be rolled back: {reason}"""
+
+    code = "rollback_refused"
 
 
 def _never_refused(options: Mapping[str, Any]) -> str:

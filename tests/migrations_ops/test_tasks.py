@@ -11,13 +11,13 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from knowledge.models import Tag
-from migrations_ops.errors import LevelClosedError, RollbackRefusedError, RunActiveError, TaskUnknownError
+from migrations_ops.errors import LevelClosedError, RunActiveError
 from migrations_ops.models import Plan, RunState
 from migrations_ops.phase import phases
 from migrations_ops.runner import run_inline
 from migrations_ops.runs import actions_legal, rollback_confirmation_expected, run_rollback
 from migrations_ops.task_runs import task_enqueue, task_runs
-from migrations_ops.tasks import TaskKind
+from migrations_ops.tasks import RollbackRefusedError, TaskKind, TaskUnknownError
 from tests.engine.builders import TagStep, run_back
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("migrations_ops", "0002_move"),
+        ("migrations_ops", "0004_integrity"),
     ]
 
     operations = [
