@@ -21,6 +21,7 @@ def main() -> None:
 
     from migrations_ops.gate import site_level_set
 
+    call_command("migrate", "auth", verbosity=0)  # whose first migrations have no room for our permissions' names
     call_command("migrate", "migrations_ops", verbosity=0)
     site_level_set(order["level"])
     call_command("migrate", verbosity=0)
