@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                     ("move_database", "Can plan and start a move of the database"),
                     ("go_move", "Can let a move of the database cut over"),
                     ("speed_move", "Can change the speed of a move of the database"),
-                    ("repair_move", "Can repair values that stand in the way of a move of the database"),
+                    ("repair_move", "Can repair values that a move cannot carry"),
                     ("close_return_path", "Can close the way back of a move of the database"),
                 ],
                 "verbose_name": "database move",

@@ -82,7 +82,7 @@ class Move(models.Model):
             ("move_database", _("Can plan and start a move of the database")),
             ("go_move", _("Can let a move of the database cut over")),
             ("speed_move", _("Can change the speed of a move of the database")),
-            ("repair_move", _("Can repair values that stand in the way of a move of the database")),
+            ("repair_move", _("Can repair values that a move cannot carry")),
             ("close_return_path", _("Can close the way back of a move of the database")),
         ]
 
