@@ -56,7 +56,11 @@ class Wire:
                 near, _address = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(self._server)
+            try:
+                far = socket.create_connection(self._server)
+            except OSError:  # nobody is there
+                near.close()
+                continue
             self._sockets += [near, far]
             for here, there in ((near, far), (far, near)):
                 threading.Thread(target=self._carry, args=(here, there), daemon=True).start()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError
 
-from migrations_ops.errors import CopierError
+from migrations_ops.errors import CopierError, TargetSchemaError
 from migrations_ops.models import Move
 from migrations_ops.move import brakes
 from migrations_ops.move.brakes import DISK_KEPT_BYTES, held_back
@@ -16,6 +16,20 @@ from migrations_ops.steps.base import Batch
 from migrations_ops.steps.move.base import patiently
 from tests.move.conftest import Pair
 
+#: What a process leaves that ends with an exception raised because of a lost connection.
+TRACEBACK = """Traceback (most recent call last):
+  File "a.py", line 1, in connect
+    raise OperationalError: {{}}
+psycopg.OperationalError: connection failed: server closed the connection unexpectedly
+	This probably means the server terminated abnormally
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "b.py", line 2, in main
+    wrapped()
+{}
+"""
 NOON = dt.datetime(2030, 1, 31, 12, 0, tzinfo=dt.UTC)
 
 
@@ -42,6 +56,10 @@ def failing(error: Exception) -> Iterator[Batch]:
     [
         OperationalError("server closed the connection\nand more"),
         CopierError(reason="OperationalError: could not extend file: No space left on device"),
+        CopierError(
+            reason=TRACEBACK.format("django.db.utils.OperationalError: it closed\n\tThis probably means:\n more")
+        ),
+        TargetSchemaError(reason=TRACEBACK.format("psycopg.InterfaceError: the connection is closed")),
     ],
 )
 def test_a_database_that_goes_away_or_is_full_is_waited_for_at_the_same_place(error: Exception) -> None:
@@ -51,6 +69,9 @@ def test_a_database_that_goes_away_or_is_full_is_waited_for_at_the_same_place(er
     assert batches[-1].waiting_for.startswith("a database, which said: ")
 
 
-def test_another_failure_of_a_copying_process_is_a_failure() -> None:
+@pytest.mark.parametrize(
+    "reason", ["KeyError: 'x'", TRACEBACK.format("ValueError: OperationalError"), "it ended with -9"]
+)
+def test_another_failure_of_a_copying_process_is_a_failure(reason: str) -> None:
     with pytest.raises(CopierError):
-        list(patiently(failing(CopierError(reason="KeyError: 'x'")), None))
+        list(patiently(failing(CopierError(reason=reason)), None))

@@ -7,6 +7,7 @@ target; only the cut-over renames it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,6 +28,9 @@ from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext, 
 LONG_SLICE_SECONDS = 600.0
 #: Errors of a database that is away, as a process names them.
 GONE = ("OperationalError", "InterfaceError")
+TRACEBACK = "Traceback (most recent call last):"
+#: An exception and the first line of what it says.
+RAISED = re.compile(r"^([A-Za-z_][\w.]*): .*", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,8 @@ def patiently(batches: Iterator[Batch], cursor: Cursor) -> Iterator[Batch]:
 def gone(error: Exception) -> str:
     """What a database said that does not answer; empty for another failure of a process that works for us."""
     if isinstance(error, (CopierError, TargetSchemaError)):
-        words = str(error.facts["reason"]).strip().splitlines()[-1:]
-        return words[0] if words and any(name in words[0] for name in GONE) else ""
+        # The last exception of the process; what it says may go on for more lines.
+        last = str(error.facts["reason"]).rpartition(TRACEBACK)[2]
+        raised = RAISED.search(last)
+        return raised[0] if raised and raised[1].rpartition(".")[2] in GONE else ""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

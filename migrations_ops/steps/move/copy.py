@@ -19,6 +19,7 @@ from migrations_ops.move.filling import keys_make, tables_copy, target_finish
 from migrations_ops.move.later import Later
 from migrations_ops.move.ranges import CopyProgress, progress_sum, ranges_left, tables_progress
 from migrations_ops.move.tables import Table
+from migrations_ops.move.target_schema import target_flush
 from migrations_ops.steps.base import Batch, Cursor, StepContext, StepKind
 from migrations_ops.steps.move.base import MoveStep, brake, move_of, patiently
 
@@ -105,6 +106,8 @@ class CopyStep(MoveStep):
             while True:
                 if not (reason := brake(move, ends)):
                     yield from self._ranges(watch)
+                    # Copies do not wait for the disk: a server that dies forgets the last ones and their marks.
+                    target_flush(ends.target)
                     if not ranges_left(ends.target):
                         break
                 yield Batch(None, waiting_for=reason or watch.held_back)
