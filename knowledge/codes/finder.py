@@ -32,6 +32,10 @@ _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 #: Words, with the signs around them, at which no code can begin, which most are; so many are kept.
 _PLAIN_WORDS: set[str] = set()
 WORDS_KEPT = 100_000
+#: Longer ones are no words and looked at each time: what anybody may send must not stay in memory.
+WORD_CHARS_KEPT = 200
+#: So many different beginnings are looked for one by one; more in one pass, which never takes longer than the text.
+RUNS_LOOKED_FOR = 64
 #: Words with which a form begins that goes on after a blank or another sign.
 _INTRODUCTIONS = frozenset(
     [
@@ -117,7 +121,21 @@ def _matches(plain: str) -> Iterator[CodeMatch]:
 
 def _beginnings(plain: str) -> Iterator[int]:
     """Places where a code may begin: at some runs, and at a sign before them."""
-    for run in {run for words in set(plain.split()) - _PLAIN_WORDS for run in _beginning_runs(words)}:
+    runs = {run for words in set(plain.split()) - _PLAIN_WORDS for run in _beginning_runs(words)}
+    return _each_found(plain, runs) if len(runs) <= RUNS_LOOKED_FOR else _all_found(plain, runs)
+
+
+def _all_found(plain: str, runs: set[str]) -> Iterator[int]:
+    for run in _RUN.finditer(plain):
+        if run[0] in runs:
+            start = run.start()
+            if plain[start - 1 : start] == "-":
+                yield start - 1
+            yield start
+
+
+def _each_found(plain: str, runs: set[str]) -> Iterator[int]:
+    for run in runs:
         start = plain.find(run)
         while start >= 0:
             end = start + len(run)
@@ -132,6 +150,8 @@ def _beginnings(plain: str) -> Iterator[int]:
 
 def _beginning_runs(words: str) -> tuple[str, ...]:
     """The runs of a text without blanks at which a code may begin; texts without one are kept for next time."""
+    if len(words) > WORD_CHARS_KEPT:
+        return tuple(filter(_begins_code, _RUN.findall(words)))
     runs = _runs_kept(words)
     if not runs:
         if len(_PLAIN_WORDS) >= WORDS_KEPT:
@@ -147,6 +167,10 @@ def _runs_kept(words: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=20_000)
 def _may_begin(run: str) -> bool:
+    return _begins_code(run)
+
+
+def _begins_code(run: str) -> bool:
     """Whether a code can begin with this run of name characters: it is one, or it introduces one."""
     upper = run.upper()
     if upper in _INTRODUCTIONS or _ANYWHERE.match(run) or _ANYWHERE.match(f"-{run}"):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from knowledge.codes import FORMS, CodeForm, CodeKind, code_given, code_normalize, codes_find
+from knowledge.codes import FORMS, CodeForm, CodeKind, code_given, code_normalize, codes_find, finder
 
 EXAMPLES = [(form, text, code) for form in FORMS for text, code in form.examples.items()]
 
@@ -79,3 +79,29 @@ def test_hostile_text_is_searched_in_linear_time(text: str) -> None:
     codes_find(text)
     code_normalize(text)
     assert time.process_time() - start < 5
+
+
+def test_a_text_of_nothing_but_different_codes_is_searched_in_linear_time() -> None:
+    listed = [f"{name}{number:04d}{letter}" for name in ("IEF", "DFS") for number in range(5_000) for letter in "AI"]
+    start = time.process_time()
+    found = codes_find(" ".join(listed))
+    assert time.process_time() - start < 2
+    assert len(found) == len(listed)
+
+
+def test_many_different_codes_are_found_at_the_same_places_as_few() -> None:
+    text = ", ".join(f"(S{number:03X}) -{number} RC={number} xS{number:03X}" for number in range(100, 140))
+    assert len({word for word in text.split() if word.startswith("(S")}) * 3 > finder.RUNS_LOOKED_FOR
+    lines = text.split(", ")
+    assert [match.code for match in codes_find(text)] == [
+        match.code for line in lines for match in codes_find(f"{line},")
+    ]
+
+
+def test_words_that_are_no_words_do_not_stay_in_memory() -> None:
+    word = "x" * 100_000
+    codes_find(word)
+    assert word not in finder._PLAIN_WORDS
+    kept = finder._may_begin.cache_info().currsize
+    codes_find("y" * 100_000)
+    assert finder._may_begin.cache_info().currsize == kept
