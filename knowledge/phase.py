@@ -17,6 +17,7 @@ from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
 from knowledge.risks import search_time_risk, writers_risk
 from knowledge.search import index_check, index_rebuild, index_resync, search_parity
+from migrations_ops.integrity.step import CLEANUP_TASK
 from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
 
@@ -88,6 +89,7 @@ PHASE = Phase(
     integrity_checks=CHECKS,
     cleanups=CLEANUPS,
     health=HEALTH,
+    tasks=(CLEANUP_TASK,),
     risks=(search_time_risk, writers_risk),
     derived_models=frozenset({"SearchDoc", "SearchGram", "SearchTerm"}),
     parity=(search_parity,),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule
@@ -40,6 +41,11 @@ class WorkerStatus:
 def kick(run_id: int) -> None:
     """Queue the next slice of a run; in the caller's transaction, so both commit or neither."""
     async_task("migrations_ops.runner.run_slice", run_id, task_name=f"run-{run_id}", timeout=SLICE_TIMEOUT_SECONDS)
+
+
+def task_add(function: str, *args: Any, name: str) -> None:
+    """Queue a function (dotted path) once; in the caller's transaction, so both commit or neither."""
+    async_task(function, *args, task_name=name, timeout=SLICE_TIMEOUT_SECONDS)
 
 
 def workers() -> list[WorkerStatus]:

@@ -6,18 +6,19 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
+from migrations_ops.cleanup_runs import cleanup_enqueue, cleanup_undo_enqueue, undo_confirmation
 from migrations_ops.integrity.checking import checks_known, checks_run
 from migrations_ops.integrity.cleaning import (
-    cleanup_create,
+    cleanup_confirmation,
     cleanup_get,
     cleanup_named,
     cleanup_preview,
-    cleanup_run,
-    cleanup_undo,
     cleanups_known,
 )
-from migrations_ops.management.reporting import name_short, user_name
-from migrations_ops.models import CheckRun, CheckStatus, CleanupRecord
+from migrations_ops.integrity.reports import check_report, cleanup_report
+from migrations_ops.management.reporting import EXIT_RUN_FAILED, name_short, user_name
+from migrations_ops.models import CheckStatus, CleanupRecord, Run, RunState
+from migrations_ops.runner import run_inline
 
 #: Exit code when a check has found a warning or an error; 1 is for a refusal, as with every command.
 EXIT_FOUND = 3
@@ -37,7 +38,6 @@ def cleanup_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="CLEANUP", help="which one; without it, say which there are")
     parser.add_argument("--run", action="store_true", help="do it; without this, only say what it would do")
     parser.add_argument("--option", action="append", type=_pair, default=[], metavar="NAME=NUMBER")
-    parser.add_argument("--resume", type=int, metavar="NUMBER", help="go on with a cleanup that was cut off")
     _journal_arguments(parser)
 
 
@@ -49,41 +49,33 @@ def _journal_arguments(parser: ArgumentParser) -> None:
 def checked(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Ask the checks and say what they found. Raises CheckUnknownError."""
     if options["list"]:
-        return {check.name: str(check.title) for check in checks_known().values()}
-    return check_report(checks_run(actor=options["actor"], names=options["names"]))
-
-
-def check_report(check_run: CheckRun) -> dict[str, Any]:
-    """A pass over the checks as data."""
-    results = {
-        result.name: {
-            "status": result.status,
-            "count": result.count,
-            "evidence": result.evidence,
-            "examples": [example["text"] for example in result.examples],
-        }
-        for result in check_run.results.all()
-    }
+        return {"checks": {check.name: str(check.title) for check in checks_known().values()}}
+    check_run = checks_run(actor=options["actor"], names=options["names"])
     found = check_run.status not in {CheckStatus.OK, CheckStatus.NOTICE}
-    return {
-        "check": check_run.pk,
-        "status": check_run.status,
-        "results": results,
-        **({"exit_code": EXIT_FOUND} if found else {}),
-    }
+    return {**check_report(check_run), **({"exit_code": EXIT_FOUND} if found else {})}
 
 
 def cleaned(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Say what a cleanup would do, or do it. Raises OpsError."""
-    if options["resume"] is not None:
-        return cleanup_report(cleanup_run(record=cleanup_get(options["resume"]), progress=progress))
     if not options["name"]:
-        return {cleanup.name: str(cleanup.title) for cleanup in cleanups_known().values()}
+        return {"cleanups": {cleanup.name: str(cleanup.title) for cleanup in cleanups_known().values()}}
     chosen = dict(options["option"])
     if not options["run"]:
         return _previewed(options["name"], chosen)
-    record = cleanup_create(name=options["name"], options=chosen, actor=options["actor"], reason=options["reason"])
-    return cleanup_report(cleanup_run(record=record, progress=progress))
+    typed = cleanup_confirmation(cleanup_named(options["name"]))
+    who = {"actor": options["actor"], "reason": options["reason"]}
+    record, run = cleanup_enqueue(name=options["name"], options=chosen, confirmation=typed, inline=True, **who)
+    return _moved(record, run)
+
+
+def _moved(record: CleanupRecord, run: Run) -> dict[str, Any]:
+    """Do the work of a run here, and say what came of it."""
+    ended = run_inline(run.pk)
+    record.refresh_from_db()
+    facts = {**cleanup_report(record), "run": run.pk, "run_state": ended.state}
+    if ended.state not in {RunState.SUCCEEDED, RunState.ROLLED_BACK}:
+        facts |= {"error": ended.error, "next": f"manage.py mvp retry {run.pk}", "exit_code": EXIT_RUN_FAILED}
+    return facts
 
 
 def _previewed(name: str, chosen: dict[str, str]) -> dict[str, Any]:
@@ -101,24 +93,9 @@ def _previewed(name: str, chosen: dict[str, str]) -> dict[str, Any]:
 
 def cleanup_undone(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Undo a cleanup. Raises OpsError."""
-    record = cleanup_undo(
-        record=cleanup_get(options["number"]), actor=options["actor"], reason=options["reason"], progress=progress
-    )
-    return cleanup_report(record)
-
-
-def cleanup_report(record: CleanupRecord) -> dict[str, Any]:
-    """A cleanup as data."""
-    return {
-        "number": record.pk,
-        "cleanup": record.name,
-        "state": record.state,
-        "done": record.done,
-        "rows_changed": record.rows_changed,
-        "can_be_undone_until": record.keep_until.isoformat() if record.keep_until else None,
-        "kept": record.kept_count,
-        "kept_rows": record.kept,
-    }
+    record = cleanup_get(options["number"])
+    who = {"actor": options["actor"], "reason": options["reason"]}
+    return _moved(record, cleanup_undo_enqueue(record=record, confirmation=undo_confirmation(record), **who))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -27,8 +27,18 @@ NOT_FOUND = {
     "checkpoint_missing",
     "action_unknown",
     "ledger_missing",
+    "cleanup_gone",
+    "cleanup_unknown",
+    "check_unknown",
 }
-BAD_INPUT = {"confirmation_mismatch", "reason_missing", "level_unknown", "input_invalid", "move_target"}
+BAD_INPUT = {
+    "confirmation_mismatch",
+    "reason_missing",
+    "level_unknown",
+    "input_invalid",
+    "cleanup_option",
+    "move_target",
+}
 UNAVAILABLE = {"database_gone"}
 
 

@@ -2,13 +2,23 @@
 
 from django.urls import path
 
-from migrations_ops.console.views import actions, checkpoints, home, ledgers, mending, moves, plans, runs
+from migrations_ops.console.views import actions, checkpoints, home, integrity, ledgers, mending, moves, plans, runs
 
 app_name = "console"
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("status.json", home.status_json, name="status_json"),
+    path("health/", integrity.health_page, name="health"),
+    path("health.json", integrity.health_json, name="health_json"),
+    path("checks/", integrity.checks, name="checks"),
+    path("checks.json", integrity.checks_json, name="checks_json"),
+    path("checks/ask/", integrity.ask, name="checks_ask"),
+    path("cleanups/", integrity.cleanups, name="cleanups"),
+    path("cleanups/<int:pk>/", integrity.cleanup_page, name="cleanup"),
+    path("cleanups/<int:pk>.json", integrity.cleanup_json, name="cleanup_json"),
+    path("cleanups/<int:pk>/undo/", integrity.cleanup_undo, name="cleanup_undo"),
+    path("cleanups/start/<slug:name>/", integrity.cleanup_start, name="cleanup_start"),
     path("workers/", home.workers, name="workers"),
     path("plans/", plans.plan_list, name="plans"),
     path("plans/new/", plans.plan_new, name="plan_new"),

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from django.db import connection, transaction
 from django.utils import timezone
 
+from migrations_ops import queue
 from migrations_ops.errors import CheckUnknownError
 from migrations_ops.gate import site_level
 from migrations_ops.integrity.check import EXAMPLES, Check
@@ -57,6 +58,18 @@ def checks_run(*, actor: str, names: Iterable[str] = ()) -> CheckRun:
     check_run.save(update_fields=["status", "finished_at"])
     _forget()
     return check_run
+
+
+def checks_ask(*, actor: str, names: Iterable[str] = ()) -> None:
+    """Have the worker ask these checks, or all. Raises CheckUnknownError."""
+    chosen = list(names)
+    checks_named(chosen)
+    queue.task_add("migrations_ops.integrity.checking.checks_asked", actor, chosen, name="integrity-checks")
+
+
+def checks_asked(actor: str, names: list[str]) -> str:
+    """The worker's part of `checks_ask`; the verdict."""
+    return str(checks_run(actor=actor, names=names).status)
 
 
 def check_find(check: Check) -> CheckResult:

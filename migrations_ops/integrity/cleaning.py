@@ -9,9 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from migrations_ops import audit
-from migrations_ops.errors import CleanupGoneError, CleanupStateError, CleanupUnknownError, OpsError
+from migrations_ops.errors import CleanupGoneError, CleanupStateError, CleanupUnknownError
 from migrations_ops.gate import site_level
 from migrations_ops.integrity.check import EXAMPLES, Found
 from migrations_ops.integrity.cleanup import Cleanup
@@ -89,25 +90,14 @@ def cleanup_get(number: int | str) -> CleanupRecord:
 def cleanup_run(
     *, record: CleanupRecord, progress: Progress = _quiet, heartbeat: Heartbeat = lambda: None
 ) -> CleanupRecord:
-    """Run a cleanup here and now; goes on with one that was cut off. Raises CleanupStateError."""
+    """Run a cleanup here and now, without a run; goes on with one that was cut off. Raises CleanupStateError."""
     cleanup = cleanup_named(record.name)
     total = cleanup.preview(record.options, 0).count
-    try:
-        for _batch in cleanup_batches(record, heartbeat):
-            progress(record.done, max(total, record.done))
-    except OpsError as error:
-        _failed(record, error)
-        raise
+    batches = cleanup_apply(record, heartbeat)
+    while batch := (next(batches, None) if cleanup.outside else _committed(batches)):
+        progress(record.done, max(total, record.done, batch.rows))
     rows_park(record, heartbeat)
     return record
-
-
-def cleanup_batches(record: CleanupRecord, heartbeat: Heartbeat = lambda: None) -> Iterator[Batch]:
-    """The batches of a cleanup, each committed when it comes out; the last one ends the cleanup."""
-    _begin(record, TO_RUN, CleanupState.RUNNING, "running it")
-    cleanup = cleanup_named(record.name)
-    batches = cleanup.apply(Work(record, heartbeat), record.cursor)
-    yield from _driven(record, batches, cleanup, CleanupState.DONE)
 
 
 def cleanup_undo(*, record: CleanupRecord, actor: str, reason: str = "", progress: Progress = _quiet) -> CleanupRecord:
@@ -115,24 +105,55 @@ def cleanup_undo(*, record: CleanupRecord, actor: str, reason: str = "", progres
 
     What people changed since stays and is listed in `kept`. Raises CleanupStateError, CleanupDamagedError.
     """
-    undo_allowed(record)
     audit.record(action="cleanup_undo", actor=actor, reason=reason, message=f"Undo of cleanup {record}")
-    total = record.units
-    try:
-        for batch in undo_batches(record):
-            progress(total - batch.cursor["left"], total)
-    except OpsError as error:
-        _failed(record, error)
-        raise
+    batches, done = undo_apply(record), 0
+    while batch := _committed(batches):
+        done += batch.rows
+        progress(done, max(record.units, done))
     return record
 
 
-def undo_batches(record: CleanupRecord) -> Iterator[Batch]:
-    """The batches of an undo, each committed when it comes out."""
+def _committed(batches: Iterator[Batch]) -> Batch | None:
+    with transaction.atomic():
+        return next(batches, None)
+
+
+def cleanup_apply(record: CleanupRecord, heartbeat: Heartbeat = lambda: None) -> Iterator[Batch]:
+    """The batches of a cleanup, each with its journal and its place in the transaction of the caller.
+
+    The last one ends the cleanup. Raises CleanupStateError, also when another process works on it.
+    """
+    _begin(record, TO_RUN, CleanupState.RUNNING, "running it")
+    cleanup = cleanup_named(record.name)
+    for batch in cleanup.apply(Work(record, heartbeat), record.cursor):
+        _noted(record, batch)
+        yield batch
+    now = timezone.now()
+    record.state, record.cursor, record.finished_at = CleanupState.DONE, None, now
+    record.keep_until = now + keep_for() if record.undoable and record.units else None
+    record.save(update_fields=["state", "cursor", "finished_at", "keep_until"])
+    yield Batch()
+
+
+def undo_apply(record: CleanupRecord) -> Iterator[Batch]:
+    """The batches of an undo, as those of `cleanup_apply`. Raises CleanupStateError, CleanupDamagedError."""
     undo_allowed(record)
     _begin(record, TO_UNDO, CleanupState.UNDOING, "undoing it")
-    cleanup = cleanup_named(record.name)
-    yield from _driven(record, cleanup_revert(record, cleanup, record.cursor), cleanup, CleanupState.UNDONE)
+    for batch in cleanup_revert(record, cleanup_named(record.name), record.cursor):
+        _noted(record, batch)
+        yield batch
+    record.state, record.cursor, record.undone_at = CleanupState.UNDONE, None, timezone.now()
+    record.save(update_fields=["state", "cursor", "undone_at"])
+    yield Batch()
+
+
+def undo_refused(record: CleanupRecord) -> str:
+    """Why a cleanup cannot be undone, without reading its file; empty when it can."""
+    if record.state == CleanupState.EXPIRED:
+        return _("Its time is over: the rows that it parked are deleted.")
+    if record.state not in TO_UNDO:
+        return _("It is “%(state)s”.") % {"state": record.get_state_display()}
+    return "" if record.undoable and record.units else _("It changed no row that could come back.")
 
 
 def undo_allowed(record: CleanupRecord) -> None:
@@ -162,36 +183,6 @@ def _state_error(record: CleanupRecord, action: str, allowed: str) -> CleanupSta
     return CleanupStateError(number=record.pk, state=record.get_state_display(), action=action, allowed=allowed)
 
 
-def _driven(record: CleanupRecord, batches: Iterator[Batch], cleanup: Cleanup, end: CleanupState) -> Iterator[Batch]:
-    outside = cleanup.outside and end == CleanupState.DONE
-    while batch := (_batch_outside(record, batches) if outside else _batch(record, batches)):
-        yield batch
-    now = timezone.now()
-    record.state, record.cursor = end, None
-    if end == CleanupState.DONE:
-        record.finished_at = now
-        record.keep_until = now + keep_for() if record.undoable and record.units else None
-    else:
-        record.undone_at = now
-    record.save()
-
-
-def _batch(record: CleanupRecord, batches: Iterator[Batch]) -> Batch | None:
-    """One batch with its journal and cursor in one commit; a second process that works on it gets an error."""
-    with transaction.atomic():
-        batch = next(batches, None)
-        if batch is not None:
-            _noted(record, batch)
-    return batch
-
-
-def _batch_outside(record: CleanupRecord, batches: Iterator[Batch]) -> Batch | None:
-    batch = next(batches, None)
-    if batch is not None:
-        _noted(record, batch)
-    return batch
-
-
 def _noted(record: CleanupRecord, batch: Batch) -> None:
     forward = record.state == CleanupState.RUNNING
     changes: dict[str, Any] = {
@@ -208,12 +199,6 @@ def _noted(record: CleanupRecord, batch: Batch) -> None:
         raise _state_error(record, "going on", "worked on by one process at a time")
     for name, value in changes.items():
         setattr(record, name, value)
-
-
-def _failed(record: CleanupRecord, error: OpsError) -> None:
-    state = CleanupState.UNDOING if record.state == CleanupState.UNDOING else CleanupState.FAILED
-    mine = CleanupRecord.objects.filter(pk=record.pk, batches=record.batches)
-    mine.exclude(state__in=[CleanupState.DONE, CleanupState.UNDONE]).update(state=state, error=str(error))
 
 
 def keep_for() -> timedelta:

@@ -20,10 +20,10 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("ok", "In order"),
-                            ("notice", "Worth a look"),
+                            ("notice", "Notice"),
                             ("warning", "Warning"),
                             ("error", "Error"),
-                            ("failed", "Could not be checked"),
+                            ("failed", "Check failed"),
                         ],
                         default="ok",
                         max_length=8,
@@ -156,10 +156,10 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("ok", "In order"),
-                            ("notice", "Worth a look"),
+                            ("notice", "Notice"),
                             ("warning", "Warning"),
                             ("error", "Error"),
-                            ("failed", "Could not be checked"),
+                            ("failed", "Check failed"),
                         ],
                         max_length=8,
                         verbose_name="verdict",

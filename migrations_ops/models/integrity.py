@@ -13,11 +13,11 @@ class CheckStatus(models.TextChoices):
     """The verdict of one integrity check, mildest first."""
 
     OK = "ok", _("In order")
-    NOTICE = "notice", _("Worth a look")
+    NOTICE = "notice", _("Notice")
     WARNING = "warning", _("Warning")
     ERROR = "error", _("Error")
     #: The check itself did not come to its end.
-    FAILED = "failed", _("Could not be checked")
+    FAILED = "failed", _("Check failed")
 
 
 class CheckRun(models.Model):

@@ -12,12 +12,13 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
 from knowledge.entries import entry_update
 from knowledge.feedback import feedback_give
-from knowledge.models import EntryStatus, FlagReason, PromotedResult
+from knowledge.models import EntryStatus, FlagReason, PromotedResult, Tag
 from knowledge.models.following import EntryFlag
 from knowledge.phases.mvp2_analytics.models import UsagePattern
 from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
@@ -26,7 +27,8 @@ from knowledge.plugins import plugin_enable
 from knowledge.search.promoted import promotion_save
 from knowledge.tokens import token_create
 from migrations_ops.gate import site_level_set
-from migrations_ops.models import MoveState, RunState, StepState
+from migrations_ops.integrity.checking import checks_run
+from migrations_ops.models import CleanupRecord, MoveState, RunState, StepState
 from tests.analytics import builders
 from tests.knowledge.logs.samples import S0C7_JOB
 from tests.knowledge.page_builders import an_entry
@@ -133,6 +135,16 @@ def test_what_a_log_says_and_the_list_of_keys(live_server, visit, ada: User, sch
     assert found == []
 
 
+def a_cleanup() -> CleanupRecord:
+    """A finished cleanup whose undo has left something, beside a check that found something."""
+    Tag.objects.create(name="nobody-has-it", created_at=timezone.now() - dt.timedelta(days=9))
+    checks_run(actor="ada", names=["unused_labels", "stray_files"])
+    kept = [{"table": "kb_tags", "key": "1", "rows": 1, "reason": "changed since"}]
+    return CleanupRecord.objects.create(
+        name="merge_duplicates", title="Merge duplicates", state="undone", created_by="ada", kept=kept, kept_count=1
+    )
+
+
 @pytest.mark.parametrize(("scheme", "width"), SCREENS)
 def test_console_pages(live_server, visit, ada: User, scheme: str, width: int, settings: Any, tmp_path: Path) -> None:
     settings.OPS_MOVE_DIR = tmp_path
@@ -151,6 +163,9 @@ def test_console_pages(live_server, visit, ada: User, scheme: str, width: int, s
     a_ledger(move)
     paths = [
         *(reverse(f"console:{name}") for name in ("home", "plans", "runs", "checkpoints", "workers")),
+        *(reverse(f"console:{name}") for name in ("health", "checks", "cleanups")),
+        reverse("console:cleanup", args=[a_cleanup().pk]),
+        reverse("console:cleanup_start", args=["remove_unused"]),
         reverse("console:plan", args=[run.plan_id]),
         reverse("console:plan_start", args=[run.plan_id]),
         reverse("console:run", args=[run.pk]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -83,7 +83,23 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(facts))
             return
         for name, value in facts.items():
-            self.stdout.write(f"{name.replace('_', ' ')}: {value}")
+            label = name.replace("_", " ")
+            if not isinstance(value, dict | list):
+                self.stdout.write(f"{label}: {value}")
+            elif value:
+                self.stdout.write(f"{label}:")
+                for line in _lines(value):
+                    self.stdout.write(f"  {line}")
+
+
+def _lines(value: dict[str, Any] | list[Any]) -> Iterator[str]:
+    """Several things, a line each."""
+    if isinstance(value, list):
+        yield from map(str, value)
+        return
+    for name, one in value.items():
+        facts = [str(fact) for fact in one.values() if fact not in ("", 0, [])] if isinstance(one, dict) else [str(one)]
+        yield f"{name}: {', '.join(facts)}"
 
 
 def _starter() -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -21,6 +21,12 @@ from migrations_ops.models import CheckResult, CheckStatus
 from tests.knowledge.builders import entry_built
 
 TEXT = "The nightly job ends with a data exception in step twenty because a packed field was never initialised"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    """Where other tests have left nothing."""
+    settings.TRANSFER_DIR = tmp_path
 
 
 def found(name: str) -> CheckResult:
@@ -136,7 +142,6 @@ def test_a_sequence_behind_its_table_is_found_and_set(db: None, on_sqlite: bool)
     assert Tag.objects.create(name="next").pk == 5_000_001
 
 
-def test_folders_of_imports_that_nobody_knows_are_found(db: None, tmp_path: Any, monkeypatch: Any) -> None:
+def test_folders_of_imports_that_nobody_knows_are_found(db: None, tmp_path: Path) -> None:
     (tmp_path / "imports" / "4711").mkdir(parents=True)
-    monkeypatch.setattr(settings, "TRANSFER_DIR", tmp_path)
     assert found("transfer_files").count == 1
