@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -18,13 +18,14 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from knowledge.search.rank import ranks_of_status
+from knowledge.search.rank import TOPS, ranks_of_status
 
 _FOREIGN = re.compile(r"[^\w.$#@/-]")
 
-#: PostgreSQL reads so many times the rows that should do, and this many at most.
-READ_MARGIN = 2
-READ_MOST = 30_000
+#: Rows that PostgreSQL finds and sorts in no time; where more are likely it asks a top of the rows first.
+SORTED_ROWS = 1_000
+#: How many more rows a top should have than are wanted.
+TOP_MARGIN = (1.25, 100)
 #: Of the rows that have common words, about so many have them in codes, title or tags.
 HEAD_SHARE = 0.25
 #: The label that every row has. No word of a text begins with a slash.
@@ -49,6 +50,8 @@ class Asked:
     status: str = ""
     #: The share of the rows that is likely to have all of it; 0 where that is not known.
     share: float = 0.0
+    #: How many rows each top has, the smallest first; empty where that does not matter.
+    tops: tuple[int, ...] = ()
     #: How many rows there are.
     rows: int = 0
 
@@ -104,28 +107,46 @@ def label(field: str, value: object) -> str:
     return f"/{field}.{str(value).lower()}"
 
 
+#: The labels of the tops, the smallest first.
+TOP_LABELS = tuple(label("top", number) for number in range(TOPS))
+
+
 def ranks(asked: Asked, index: Index, *, limit: int) -> list[int]:
-    """Rows that fit, best static rank first; none where a group has no token."""
+    """Rows that fit, best static rank first; none where a group has no token.
+
+    GIN gives every row that fits, all of which are then read and sorted; FTS5 gives them in order. So common
+    words are looked for in a top of the rows, in a larger one when that has too few of them.
+    """
     if not all(asked.groups):
         return []
-    if reading := _rows_worth_reading(asked, index, limit):
-        found = [row[0] for row in rows(*_ranks_read_sql(asked, index, limit, reading))]
+    share, top = _share(asked, index), -1
+    while (top := _top_worth_asking(asked, share, limit, after=top)) >= 0:
+        found = [row[0] for row in rows(*_ranks_sql(_in_top(asked, top), index, limit))]
         if len(found) == limit:
             return found
+        share = len(found) / asked.tops[top]
     sql, params = _ranks_sql(asked, index, limit)
     return [row[0] for row in rows(sql, params)]
 
 
-def _rows_worth_reading(asked: Asked, index: Index, limit: int) -> int:
-    """How many rows PostgreSQL had better read from the top than ask GIN; 0 for what is not common.
+def _share(asked: Asked, index: Index) -> float:
+    """The share of the rows that are likely to fit."""
+    return asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0)
 
-    GIN gives every row that fits, all of which are then sorted; FTS5 gives them in order.
-    """
-    if not asked.share or is_sqlite():
-        return 0
-    share = asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0)
-    reading = int(READ_MARGIN * limit / share)
-    return reading if reading <= min(READ_MOST, asked.share * asked.rows) else 0
+
+def _top_worth_asking(asked: Asked, share: float, limit: int, *, after: int = -1) -> int:
+    """The smallest top that is likely to have enough rows; -1 where all may be asked at once."""
+    times, more = TOP_MARGIN
+    if share * asked.rows > SORTED_ROWS:
+        for top, held in enumerate(asked.tops):
+            if top > after and held * share >= limit * times + more:
+                return top if held < asked.rows / 2 else -1
+    return -1
+
+
+def _in_top(asked: Asked, top: int) -> Asked:
+    """The same question to a top only."""
+    return replace(asked, groups=((TOP_LABELS[top],), *asked.groups))
 
 
 def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> list[int]:
@@ -133,7 +154,7 @@ def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> li
     found: list[tuple[int, int]] = []
     parts, params = [], []
     for number, (asked, index) in enumerate(questions):
-        if _rows_worth_reading(asked, index, limit):
+        if _top_worth_asking(asked, _share(asked, index), limit) >= 0:
             found += [(number, rank) for rank in ranks(asked, index, limit=limit)]
             continue
         sql, values = _ranks_sql(asked, index, limit)
@@ -238,17 +259,6 @@ def _ranks_sql(asked: Asked, index: Index, limit: int) -> tuple[str, list[str]]:
     between = f"rank + 0 >= {first:d} AND rank + 0 < {end:d}" if first else f"rank + 0 < {end:d}"
     sql = f"SELECT rank FROM kb_search_vectors WHERE {index.value} @@ %s::tsquery AND {between}"
     return f"SELECT rank FROM ({sql} ORDER BY rank + 0 LIMIT {limit:d}) AS found", [_tsquery(asked)]
-
-
-def _ranks_read_sql(asked: Asked, index: Index, limit: int, reading: int) -> tuple[str, list[str]]:
-    """The same as a function that no index knows, of the first rows."""
-    first, end = ranks_of_status(asked.status)
-    top = (
-        f"SELECT rank, {index.value} AS held FROM kb_search_vectors WHERE rank >= {first:d} AND rank < {end:d} "
-        f"ORDER BY rank LIMIT {reading:d}"
-    )
-    sql = f"SELECT rank FROM ({top}) AS top WHERE ts_match_vq(held, %s::tsquery) ORDER BY rank LIMIT {limit:d}"
-    return sql, [_tsquery(asked)]
 
 
 def _fts5(asked: Asked) -> str:

@@ -1,4 +1,4 @@
-"""The results of a page: entries with their first codes, titles and passages with the found words marked.
+"""The results of a page: entries with their first codes, with what marks the found words.
 
 One query gives them, and no object is made with Django's constructors: both would take longer than the search.
 """
@@ -18,8 +18,7 @@ from django.db.models.base import ModelState
 from knowledge.models import Entry
 from knowledge.search import database
 from knowledge.search.analysis import tokens, units
-from knowledge.search.snippet import Highlighter
-from knowledge.search.types import SearchHit
+from knowledge.search.types import Marks, SearchHit
 
 #: What a hit's entry is fetched with, Django fetches the rest when it is asked for.
 _COLUMNS = [
@@ -42,21 +41,16 @@ class _CodeLink(NamedTuple):
     error_code: _CodeShown
 
 
-def hits_made(scores: Mapping[int, float], highlighter: Highlighter) -> tuple[SearchHit, ...]:
+def hits_made(scores: Mapping[int, float], marks: Marks) -> tuple[SearchHit, ...]:
     """The hits for the entries of these rows, in order."""
     found = {row[0]: row for row in database.entries(list(scores), _COLUMNS)}
-    return tuple(_hit(found[rank], score, highlighter) for rank, score in scores.items() if rank in found)
+    return tuple(_hit(found[rank], score, marks) for rank, score in scores.items() if rank in found)
 
 
-def _hit(row: tuple[Any, ...], score: float, highlighter: Highlighter) -> SearchHit:
+def _hit(row: tuple[Any, ...], score: float, marks: Marks) -> SearchHit:
     entry = _entry(row[2:])
     entry.code_links = _code_links(row[1])  # type: ignore[attr-defined]
-    return SearchHit(
-        entry=entry,
-        score=score,
-        title_html=highlighter.marked(entry.title),
-        snippet_html=highlighter.snippet((entry.problem, entry.solution)),
-    )
+    return SearchHit(entry=entry, score=score, marks=marks)
 
 
 def spelling_shown(text: str, corrected: Mapping[str, str], entries: Sequence[Entry]) -> str:

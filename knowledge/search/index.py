@@ -17,7 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from knowledge.models import Entry, EntryStatus, SearchDoc, SearchTerm
 from knowledge.search import database, storing, terms
 from knowledge.search.analysis import code_parts, code_token, tokens
-from knowledge.search.rank import Standing, merit_of, rank_of
+from knowledge.search.rank import Standing, merit_of, rank_of, top_of
 
 #: Entries that are analysed and written at a time.
 BATCH_ROWS = 1_000
@@ -143,7 +143,8 @@ def index_rank_refresh(entry_id: UUID) -> None:
     doc = SearchDoc.objects.filter(entry=entry_id).values_list("rank", "merit").first()
     if doc == (rank, merit):
         return
-    if doc is None or (doc[0] != rank and SearchDoc.objects.filter(rank=rank).exists()):
+    moves = doc is None or top_of(doc[0]) != top_of(rank)
+    if doc is None or moves or (doc[0] != rank and SearchDoc.objects.filter(rank=rank).exists()):
         index_update([entry_id])
     elif doc[0] == rank:
         SearchDoc.objects.filter(entry=entry_id).update(merit=merit)
@@ -260,8 +261,10 @@ def _document(facts: tuple[Any, ...], tags: list[tuple[str, int]], codes: list[t
     labels = [database.EVERY_ROW, database.label("category", category), database.label("severity", severity)]
     labels += [database.label("tag", number) for _, number in tags]
     labels += [database.label("code", number) for _, number, _, _ in codes]
+    rank = rank_of(UUID(database.hexadecimal(pk)), standing)
+    labels += database.TOP_LABELS[top_of(rank) :]
     return (
-        *(rank_of(UUID(database.hexadecimal(pk)), standing), pk, category, severity, status, version),
+        *(rank, pk, category, severity, status, version),
         merit_of(standing),
         "\n".join(code for _, _, code, _ in codes[:CODES_SHOWN]),
         _text(_code_tokens(codes)),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import prod, sqrt
 
 from knowledge.models import EntryStatus
 from knowledge.search import terms
-from knowledge.search.database import Asked, label, rows
+from knowledge.search.database import TOP_LABELS, Asked, is_sqlite, label, rows
 from knowledge.search.query import Alternative, Group, Query
 from knowledge.search.score import rarity
 from knowledge.search.types import SearchFilters
@@ -49,15 +49,17 @@ class Plan:
 
     def asked_for(self, numbers: tuple[int, ...]) -> Asked:
         """The same question for some of the groups only."""
-        share = prod((self.labels_share, *(self.shares[number] for number in numbers)))
+        share = self.labels_share * _together([self.shares[number] for number in numbers])
         return replace(self.asked, groups=tuple(self.tokens[number] for number in numbers), share=share)
 
 
 def plan_made(query: Query) -> Plan:
     """The plan of a query."""
     labels = labels_of(query.filters)
-    known = terms.frequencies([terms.EVERY, *labels, *_tokens_typed(query.groups)])
+    tops = () if is_sqlite() or query.filters.status != EntryStatus.PUBLISHED else TOP_LABELS
+    known = terms.frequencies([terms.EVERY, *tops, *labels, *_tokens_typed(query.groups)])
     entries = known.pop(terms.EVERY, 0)
+    rows_of_tops = tuple(known.pop(name, 0) for name in tops)
     of_labels = [known.pop(label, 0) / (entries or 1) for label in labels]
     corrected: dict[str, str] = {}
     groups: list[Group] = []
@@ -77,13 +79,19 @@ def plan_made(query: Query) -> Plan:
     shares = tuple(min(1.0, frequency / (entries or 1)) for frequency in frequencies)
     if query.filters.status != EntryStatus.PUBLISHED:
         shares, of_labels = (0.0,) * len(shares), [0.0]
-    asked = Asked(tuple(tokens), labels, query.excluded, query.filters.status, prod((*of_labels, *shares)), entries)
+    share = prod(of_labels) * _together(shares)
+    asked = Asked(tuple(tokens), labels, query.excluded, query.filters.status, share, rows_of_tops, entries)
     only = tokens[0][0] if [len(some) for some in tokens] == [1] and not (asked.labels or asked.excluded) else ""
     total = known.get(only, 0) if asked.status == EntryStatus.PUBLISHED else 0
     fewest = min(frequencies, default=0)
     return Plan(
         query, tuple(groups), tuple(tokens), tuple(weights), asked, shares, prod(of_labels), fewest, total, corrected
     )
+
+
+def _together(shares: Sequence[float]) -> float:
+    """The share that is likely to have all of these: words of one search keep company more than chance has it."""
+    return sqrt(prod(shares) * min(shares, default=1.0))
 
 
 def labels_of(filters: SearchFilters) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django.utils.html import escape
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from knowledge.errors import PromotionInvalidError
@@ -85,5 +86,14 @@ def _passing(filters: SearchFilters) -> QuerySet[Entry]:
 
 def _hit(entry: Entry) -> SearchHit:
     """A promoted entry that does not stand among the hits of the page."""
-    snippet = Truncator(" ".join(entry.problem.split())).chars(SNIPPET_CHARS)
-    return SearchHit(entry=entry, score=0.0, title_html=escape(entry.title), snippet_html=escape(snippet))
+    return SearchHit(entry=entry, score=0.0, marks=_Unmarked())
+
+
+class _Unmarked:
+    """Shows texts in which nothing was found."""
+
+    def marked(self, text: str) -> SafeString:
+        return escape(text)
+
+    def snippet(self, texts: Sequence[str]) -> SafeString:
+        return escape(Truncator(" ".join(texts[0].split())).chars(SNIPPET_CHARS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import sqrt
@@ -21,6 +22,19 @@ _SEVERITY_SHARES = {Severity.CRITICAL: 0.04, Severity.HIGH: 0.03, Severity.MEDIU
 _USE_SHARE = 0.15
 _SUCCESS_SHARE = 0.25
 _MOST_USE_BITS = 16
+
+
+def _top_ends() -> tuple[int, ...]:
+    """Where the tops end: every 16 points, then finer, as entries that nobody has used yet have 3 at most."""
+    ends = [(_BUCKETS - points) << _TIE_BITS for points in (*range(304, 15, -16), 8)]
+    for bucket in range(_BUCKETS - 4, _BUCKETS):
+        ends += [(bucket << _TIE_BITS) + (1 << _TIE_BITS) // part for part in (16, 1)]
+    return tuple(ends[:-1])  # the last one is where the published entries end
+
+
+_TOP_ENDS = _top_ends()
+#: Published entries have so many tops, each of them a part of the next one.
+TOPS = len(_TOP_ENDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,11 @@ def rank_of(entry_id: UUID, standing: Standing) -> int:
     tie = int.from_bytes(blake2b(entry_id.bytes, digest_size=8).digest(), "big") >> (64 - _TIE_BITS)
     first, _ = ranks_of_status(standing.status)
     return first | (_BUCKETS - 1 - points) << _TIE_BITS | tie
+
+
+def top_of(rank: int) -> int:
+    """The first top that a rank is in, it is in all that follow; TOPS where it is in none."""
+    return bisect_right(_TOP_ENDS, rank)
 
 
 def ranks_of_status(status: str) -> tuple[int, int]:

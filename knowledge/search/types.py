@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 from django.utils.safestring import SafeString
 
@@ -31,19 +32,38 @@ class SearchFilters:
         return {name: value for name, value in values.items() if value}
 
 
+class Marks(Protocol):
+    """Shows what was found in a text."""
+
+    def marked(self, text: str) -> SafeString:
+        """The whole text as safe HTML."""
+
+    def snippet(self, texts: Sequence[str]) -> SafeString:
+        """The telling passage of the first text that has one, as safe HTML."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchHit:
-    """One result; `title_html` and `snippet_html` are safe HTML.
+    """One result; `title_html` and `snippet_html` are safe HTML, made when they are asked for.
 
     `entry.code_links` has the first codes as `link.error_code.code`, its own first.
     """
 
     entry: Entry
     score: float
-    title_html: SafeString
-    snippet_html: SafeString
+    marks: Marks = field(repr=False, compare=False)
     #: Whether staff put it first for this search.
     promoted: bool = False
+
+    @cached_property
+    def title_html(self) -> SafeString:
+        """The title with the found words marked."""
+        return self.marks.marked(self.entry.title)
+
+    @cached_property
+    def snippet_html(self) -> SafeString:
+        """The passage with the most of the found words, marked."""
+        return self.marks.snippet((self.entry.problem, self.entry.solution))
 
 
 @dataclass(frozen=True, kw_only=True)

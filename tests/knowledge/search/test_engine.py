@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from knowledge.models import CodeAlias, Entry, ErrorCode
+from knowledge.entries import entry_viewed
+from knowledge.models import CodeAlias, Entry, ErrorCode, SearchDoc
 from knowledge.search import SearchFilters, SearchResults, entry_search, index_update
+from knowledge.search.rank import TOPS, top_of
 from tests.knowledge.builders import entry_built
 
 pytestmark = pytest.mark.django_db
@@ -191,18 +196,30 @@ def test_pages_hold_every_entry_once_also_beyond_the_ranked_ones(monkeypatch: py
     assert (pages[0].page_count, pages[0].has_next, pages[2].has_next) == (3, True, False)
 
 
-def test_common_words_are_found_the_same_by_reading_the_best_rows_as_by_the_index(
+def test_common_words_are_found_the_same_in_a_top_of_the_rows_as_in_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("knowledge.search.engine.CANDIDATES", 4)
+    monkeypatch.setattr("knowledge.search.database.TOP_MARGIN", (1.0, 0))
+    monkeypatch.setattr("knowledge.search.database.HEAD_SHARE", 1.0)
     for number in range(24):
-        entry_built(
-            title=f"Zebra {number}", tags=["stripes"] if number % 2 else [], severity="high" if number % 3 else "low"
-        )
+        severity = ["low", "low", "medium", "high", "critical"][number % 5]
+        entry_built(title=f"Zebra {number}", tags=["stripes"] if number % 2 else [], severity=severity)
     asked = ["zebra", "zebra tag:stripes", "zebra severity:high", "zebra -stripes", "zebra 7"]
-    read = [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
-    monkeypatch.setattr("knowledge.search.database.READ_MOST", 0)
-    assert read == [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
+    whole = [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
+    monkeypatch.setattr("knowledge.search.database.SORTED_ROWS", 0)
+    with CaptureQueriesContext(connection) as queries:
+        assert whole == [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
+    assert connection.vendor == "sqlite" or any("'/top." in query["sql"] for query in queries)
+
+
+def test_an_entry_that_rises_into_a_top_is_found_in_it() -> None:
+    entries = [entry_built(title=f"Zebra {number}", severity="low") for number in range(3)]
+    for _ in range(9):
+        entry_viewed(entry=entries[0])
+    labels = {doc.entry_id: [*map(int, re.findall(r"/top.(\d+)", doc.labels))] for doc in SearchDoc.objects.all()}
+    tops = {doc.entry_id: [*range(top_of(doc.rank), TOPS)] for doc in SearchDoc.objects.all()}
+    assert labels == tops and len(tops[entries[0].pk]) > len(tops[entries[1].pk])
 
 
 def test_counting_stops_at_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
