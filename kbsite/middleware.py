@@ -24,11 +24,16 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         return answer
 
 
+FORM = "application/x-www-form-urlencoded"
+FORM_WITH_FILES = "multipart/form-data"
+
+
 class LargeFormMiddleware:
     """Reads a form over Django's own limit, up to LARGE_FORM_BYTES, so that the page can give its text back.
 
     Django would refuse it while it checks the form's token, before any field could say its limit. What is
-    larger still is read to its end and forgotten: a browser whose answer comes early shows a broken connection.
+    larger than `form_bytes_most` is read to its end and forgotten: a browser whose answer comes early shows a
+    broken connection.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -36,15 +41,28 @@ class LargeFormMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         size = form_bytes(request)
-        if size > settings.LARGE_FORM_BYTES:
+        if size > settings.VISITOR_FORM_BYTES and size > (most := form_bytes_most(request)):
             body_drain(request, most_bytes=4 * settings.LARGE_FORM_BYTES)
-            return too_large(request, settings.LARGE_FORM_BYTES)
-        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return too_large(request, most)
+        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE and request.content_type == FORM:
             request._body = request.read(size)  # where `request.body` keeps what it has read
         return self.get_response(request)
 
 
 def form_bytes(request: HttpRequest) -> int:
-    """The size of a form without files; 0 for everything else, which has limits of its own."""
-    plain = request.method == "POST" and request.content_type == "application/x-www-form-urlencoded"
-    return body_bytes(request) if plain else 0
+    """The size of a form; 0 for everything else, which has limits of its own."""
+    is_form = request.method == "POST" and request.content_type in {FORM, FORM_WITH_FILES}
+    return body_bytes(request) if is_form else 0
+
+
+def form_bytes_most(request: HttpRequest) -> int:
+    """What is read of a form, by who sends it.
+
+    To decode a form takes up to a hundred times its size in memory, and its files lie on the disk before any
+    page looks at them: so strangers send little, and only staff send files to import.
+    """
+    if request.content_type == FORM:
+        return settings.LARGE_FORM_BYTES if request.user.is_authenticated else settings.VISITOR_FORM_BYTES
+    if request.user.is_authenticated and request.user.is_staff:
+        return settings.LARGE_FORM_BYTES + settings.TRANSFER_LIMITS["file_bytes"]
+    return settings.LARGE_FORM_BYTES

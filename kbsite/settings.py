@@ -36,7 +36,7 @@ def env_list(name: str, default: str) -> list[str]:
 
 #: Everything the site writes: database, secret key, caches, checkpoints, rehearsals.
 DATA_DIR = Path(os.environ.get("KB_DATA_DIR", BASE_DIR / "var")).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 PRODUCTION = env_flag("KB_PRODUCTION")
 DEBUG = env_flag("KB_DEBUG")
@@ -213,6 +213,8 @@ WHITENOISE_MAX_AGE = 60 * 60
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 #: Forms up to here are read, so that one whose text is too long for its fields comes back with it.
 LARGE_FORM_BYTES = 16 * 1024 * 1024
+#: The same for people who are not logged in.
+VISITOR_FORM_BYTES = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 #: Largest file, in bytes, and most rows that the admin's own import takes.
 ADMIN_IMPORT_MAX_BYTES = 10 * 1024 * 1024
@@ -311,6 +313,7 @@ UNFOLD = {
     "SITE_HEADER": _("Mainframe KB"),
     "SITE_URL": reverse_lazy("home"),
     "SITE_SYMBOL": "terminal",
+    "LOGIN": {"form": "kbsite.accounts.AdminLoginForm"},
     # The accent of knowledge/static/knowledge/kb.css in eleven steps.
     "COLORS": {
         "primary": {
@@ -367,6 +370,9 @@ UNFOLD = {
     },
 }
 
+#: Wrong passwords in a minute after which none is looked at: for a name from one address, from one address,
+#: for a name from anywhere.
+LOGIN_FAILURES_PER_MINUTE = {"name_here": 10, "address": 50, "name": 100}
 #: Requests to the API in a minute: of a token or person, and of an address without either.
 API_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_REQUESTS_PER_MINUTE", "300"))
 API_VISITOR_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_VISITOR_REQUESTS_PER_MINUTE", "60"))

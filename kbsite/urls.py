@@ -4,12 +4,12 @@ from importlib.util import find_spec
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth import views as auth_views
+from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.templatetags.static import static
 from django.urls import include, path
 
-from kbsite.accounts import OwnPasswordView
+from kbsite.accounts import OwnPasswordView, PatientLoginView
 from migrations_ops.phase import phases
 
 phase_modules = [f"{apps.get_app_config(phase.app_label).name}.urls" for phase in phases()]
@@ -21,11 +21,11 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("login/", auth_views.LoginView.as_view(), name="login"),
+    path("login/", PatientLoginView.as_view(), name="login"),
     path("password/", OwnPasswordView.as_view(), name="password"),
     # Asked for by every browser that shows a page of somebody else's making: the admin's, a file, JSON.
     path("favicon.ico", favicon),
-    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("console/", include("migrations_ops.console.urls")),
     *(path("", include(module)) for module in phase_modules if find_spec(module)),

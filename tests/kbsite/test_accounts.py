@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
 
@@ -77,3 +80,80 @@ def test_an_administrator_adds_a_person_with_a_group_on_one_page(client: Client)
     ):
         assert client.get(person).status_code == 200
     assert client.get(reverse("admin:auth_permission_add")).status_code == 403
+
+
+def log_in(client: Client, name: str, password: str, url: str = "login") -> str:
+    return client.post(reverse(url), {"username": name, "password": password}).content.decode()
+
+
+@pytest.mark.parametrize("url", ["login", "admin:login"])
+def test_after_many_wrong_passwords_none_is_looked_at_for_a_minute(client: Client, url: str, settings: Any) -> None:
+    caches["rates"].clear()
+    settings.LOGIN_FAILURES_PER_MINUTE = {"name_here": 2, "address": 4, "name": 5}
+    User.objects.create_superuser("root", password="pass")
+    for _attempt in range(2):
+        assert "Please enter a correct username" in log_in(client, "root", "wrong", url).replace(
+            "the correct", "a correct"
+        )
+    assert "Too many wrong passwords" in log_in(client, "ROOT", "pass", url)
+    assert "Too many" not in log_in(client, "ana", "wrong", url)
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    assert elsewhere.post(reverse("login"), {"username": "root", "password": "pass"}).status_code == 302
+    assert "Too many" not in log_in(client, "eve", "wrong", url)
+    assert "Too many wrong passwords" in log_in(client, "bob", "wrong", url)
+    caches["rates"].clear()
+
+
+def test_right_passwords_are_not_counted(client: Client, settings: Any) -> None:
+    caches["rates"].clear()
+    settings.LOGIN_FAILURES_PER_MINUTE = {"name_here": 1, "address": 1, "name": 1}
+    User.objects.create_user("ana", password="pass")
+    for _attempt in range(3):
+        assert client.post(reverse("login"), {"username": "ana", "password": "pass"}).status_code == 302
+
+
+def a_clerk(*codenames: str) -> User:
+    """Staff who look after accounts and may do nothing else."""
+    clerk = User.objects.create_user("clerk", password="pass", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return clerk
+
+
+def test_who_may_edit_people_gives_nobody_rights(client: Client) -> None:
+    groups_create()
+    clerk = a_clerk("add_user", "change_user", "view_user", "change_group", "view_group")
+    client.force_login(clerk)
+    ana = User.objects.create_user("ana")
+    url = reverse("admin:auth_user_change", args=[ana.pk])
+    rights = {
+        "is_staff": "on", "is_superuser": "on", "groups": [Group.objects.get(name=OPERATORS).pk],
+        "user_permissions": [Permission.objects.first().pk],
+    }  # fmt: skip
+    dates = {"date_joined_0": "2025-01-01", "date_joined_1": "10:00:00", "is_active": "on"}
+    assert client.post(url, {"username": "ana", "email": "ana@example.org", **dates, **rights}).status_code == 302
+    ana.refresh_from_db()
+    assert ana.email and not (ana.is_staff or ana.is_superuser or ana.groups.exists() or ana.user_permissions.exists())
+    typed = {"username": "eve", "usable_password": "true", "password1": "k7#mmPq2vv", "password2": "k7#mmPq2vv"}
+    assert client.post(reverse("admin:auth_user_add"), {**typed, **rights}).status_code == 302
+    eve = User.objects.get(username="eve")
+    assert not (eve.is_staff or eve.groups.exists())
+    group = reverse("admin:auth_group_change", args=[Group.objects.get(name=AUTHORS).pk])
+    assert client.post(group, {"name": AUTHORS, "permissions": rights["user_permissions"]}).status_code == 403
+
+
+def test_nobody_takes_over_the_account_of_one_who_may_do_more(client: Client) -> None:
+    groups_create()
+    clerk = a_clerk("add_user", "change_user", "delete_user", "view_user")
+    client.force_login(clerk)
+    root = User.objects.create_superuser("root", password="pass")
+    reviewer = User.objects.create_user("reviewer", password="pass", is_active=False)
+    reviewer.groups.add(Group.objects.get(name=REVIEWERS))
+    new = {"password1": "k7#mmPq2vv", "password2": "k7#mmPq2vv", "usable_password": "true"}
+    for person in (root, reviewer):
+        for page in ("password_change", "delete", "change"):
+            url = reverse(f"admin:auth_user_{page}", args=[person.pk])
+            assert client.post(url, {**new, "post": "yes"}).status_code == 403, url
+        person.refresh_from_db()
+        assert person.check_password("pass")
+    ana = User.objects.create_user("ana", password="pass")
+    assert client.post(reverse("admin:auth_user_password_change", args=[ana.pk]), new).status_code == 302

@@ -82,6 +82,7 @@ def test_pages_stay_pages_for_browsers(client: Client) -> None:
 
 
 def test_a_form_larger_than_anything_that_is_read_says_the_limit(client: Client) -> None:
+    client.force_login(a_person())
     body = b"comment=" + b"x" * (16 * MEGABYTE)
     sent = {"data": body, "content_type": "application/x-www-form-urlencoded"}
     response = client.post(reverse("theme"), **sent)

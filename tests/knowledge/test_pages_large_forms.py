@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.django_db
 
 #: More than the 5 MB at which Django refuses a form.
 LONG = "S0C7 & more. " * 450_000
+#: Less than the 1 MB at which a form of somebody who is not logged in is refused.
+LONG_OF_VISITOR = LONG[:800_000]
 
 
 def sent(client: Client, url: str, **fields: str) -> Any:
@@ -73,11 +76,13 @@ def test_an_edit_that_is_too_long_comes_back_whole(client: Client) -> None:
 
 def test_a_comment_and_a_report_that_are_too_long_come_back_whole(client: Client) -> None:
     entry = an_entry()
-    vote = sent(client, reverse("entry_vote", args=[entry.pk]), worked="yes", comment=LONG)
-    assert_kept(vote, "at most 2000 characters")
-    assert_kept(
-        sent(client, reverse("entry_flag", args=[entry.pk]), reason="wrong", comment=LONG), "at most 2000 characters"
-    )
+    for text in (LONG_OF_VISITOR, LONG):
+        if text is LONG:
+            client.force_login(a_person())
+        vote = sent(client, reverse("entry_vote", args=[entry.pk]), worked="yes", comment=text)
+        assert_kept(vote, "at most 2000 characters", text)
+        flag = sent(client, reverse("entry_flag", args=[entry.pk]), reason="wrong", comment=text)
+        assert_kept(flag, "at most 2000 characters", text)
     entry.refresh_from_db()
     assert entry.votes == 0 and not entry.flags.exists()
 
@@ -103,3 +108,22 @@ def test_a_draft_of_a_log_holds_what_fits(client: Client) -> None:
         == 302
     )
     assert Entry.objects.get().status == EntryStatus.DRAFT
+
+
+def test_a_stranger_s_form_is_read_up_to_a_megabyte(client: Client) -> None:
+    """To decode it takes up to a hundred times its size in memory."""
+    escaped = b"comment=" + b"%e9" * 400_000
+    form = "application/x-www-form-urlencoded"
+    for path in (reverse("theme"), reverse("login"), "/nothing/"):
+        response = client.post(path, escaped, content_type=form)
+        assert (response.status_code, len(response.content) < 10_000) == (413, True)
+        assert "larger than 1 MB" in response.content.decode()
+
+
+def test_a_form_with_files_is_large_for_staff_only(client: Client, settings: Any) -> None:
+    settings.LARGE_FORM_BYTES, settings.TRANSFER_LIMITS = 2_000_000, {"file_bytes": 1_000_000}
+    big, larger = ({"file": BytesIO(b"x" * size)} for size in (2_500_000, 3_500_000))
+    assert client.post(reverse("theme"), big).status_code == 413
+    client.force_login(a_person(is_staff=True))
+    assert client.post(reverse("theme"), {"file": BytesIO(b"x" * 2_500_000)}).status_code == 302
+    assert client.post(reverse("theme"), larger).status_code == 413
