@@ -79,9 +79,9 @@ class Site:
         return subprocess.Popen([sys.executable, *args], cwd=ROOT, env=self.env, text=True, **options)
 
     @contextmanager
-    def served(self) -> Iterator[ServedSite]:
+    def served(self, port: int | None = None) -> Iterator[ServedSite]:
         """The site with web and worker running, until the block ends."""
-        port = free_port()
+        port = port or free_port()
         log = self.data_dir / "serve.log"
         with log.open("w") as output:
             site = Site(self.vendor, self.data_dir, self.url, {**self.extra, "KB_BIND": f"127.0.0.1:{port}"})
@@ -103,6 +103,11 @@ class ServedSite:
     address: str
     process: subprocess.Popen[str]
     log: Path
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.address.rpartition(":")[2])
 
     def wait_until_ready(self) -> None:
         """Return when web, worker and database are up; AssertionError with the log when they are not in time."""

@@ -65,14 +65,12 @@ def target_drop(target: BaseDatabaseWrapper, *, site: str) -> None:
 
 def target_live(target: BaseDatabaseWrapper) -> None:
     """Note that the site has moved here: from now on target_prepare and target_drop refuse."""
-    with target.cursor() as cursor:
-        cursor.execute(f"UPDATE {MARK} SET state = {LIVE}")
+    _state_keep(target, LIVE)
 
 
 def target_left(target: BaseDatabaseWrapper) -> None:
     """Note that the site has gone back: what was made here may be dropped again."""
-    with target.cursor() as cursor:
-        cursor.execute(f"UPDATE {MARK} SET state = {PREPARED}")
+    _state_keep(target, PREPARED)
 
 
 def target_flush(target: BaseDatabaseWrapper) -> None:
@@ -80,10 +78,15 @@ def target_flush(target: BaseDatabaseWrapper) -> None:
 
     Copies commit without waiting for the disk; a commit that waits brings all earlier ones with it.
     """
+    _state_keep(target, PREPARED)
+
+
+def _state_keep(target: BaseDatabaseWrapper, state: int) -> None:
+    """Write the state, and wait until it is on the disk."""
     with atomic(using=target.alias), target.cursor() as cursor:
         if target.vendor == "postgresql":
             cursor.execute("SET LOCAL synchronous_commit = on")
-        cursor.execute(f"UPDATE {MARK} SET state = {PREPARED}")
+        cursor.execute(f"UPDATE {MARK} SET state = {state}")
 
 
 def target_mark(target: BaseDatabaseWrapper) -> tuple[str, int] | None:
@@ -158,7 +161,8 @@ def _migrated(target: BaseDatabaseWrapper, *, level: int, heartbeat: Callable[[]
             process.wait()
         if process.returncode:
             errors.seek(0)
-            raise TargetSchemaError(reason=errors.read().decode(errors="replace")[-ERROR_CHARS:].strip())
+            said = errors.read().decode(errors="replace")[-ERROR_CHARS:].strip()
+            raise TargetSchemaError(reason=said or f"it ended with {process.returncode} and no word. Is the disk full?")
 
 
 def _order(process: subprocess.Popen[bytes], order: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import re
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,6 +26,10 @@ class Crowd:
     #: Votes that the site has confirmed.
     votes: int = 0
     errors: list[str] = field(default_factory=list)
+    #: Whether nobody serves just now; who is turned away then comes again.
+    closed: bool = False
+    #: Votes that were sent and never answered, of which nobody knows whether they arrived.
+    unsure: int = 0
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -47,6 +52,9 @@ class Crowd:
             try:
                 target()
             except (OSError, ValueError) as error:
+                if self.closed and isinstance(getattr(error, "reason", error), ConnectionError):
+                    time.sleep(0.05)
+                    continue
                 detail = error.read()[:300] if isinstance(error, urllib.error.HTTPError) else b""
                 with self._lock:
                     self.errors.append(f"{target.__name__}: {error!r} {detail!r}")
@@ -66,7 +74,10 @@ class Crowd:
         if found is None:
             raise ValueError("the page has no form to vote with")
         body = urllib.parse.urlencode({"csrfmiddlewaretoken": found.group(1), "worked": "yes"}).encode()
+        with self._lock:
+            self.unsure += 1
         with visitor.open(f"{self.address}{self.entry_path}vote/", body, timeout=TIMEOUT_SECONDS) as response:
             response.read()
         with self._lock:
+            self.unsure -= 1
             self.votes += 1

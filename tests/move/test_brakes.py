@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 from collections.abc import Iterator
 
 import pytest
@@ -67,6 +68,16 @@ def test_a_database_that_goes_away_or_is_full_is_waited_for_at_the_same_place(er
 
     assert batches[-1].cursor == {"at": 1}
     assert batches[-1].waiting_for.startswith("a database, which said: ")
+
+
+def test_a_full_disk_is_waited_for_and_a_missing_file_is_not() -> None:
+    (_, waiting) = patiently(failing(OSError(errno.ENOSPC, "No space left on device", "x")), None)
+    assert (waiting.cursor, waiting.waiting_for) == (
+        {"at": 1},
+        "room on a disk: [Errno 28] No space left on device: 'x'",
+    )
+    with pytest.raises(FileNotFoundError):
+        list(patiently(failing(FileNotFoundError(errno.ENOENT, "No such file")), None))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ target; only the cut-over renames it.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext, 
 LONG_SLICE_SECONDS = 600.0
 #: Errors of a database that is away, as a process names them.
 GONE = ("OperationalError", "InterfaceError")
+#: Errors of a disk that is full, or of which this account may have no more.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TRACEBACK = "Traceback (most recent call last):"
 #: An exception and the first line of what it says.
 RAISED = re.compile(r"^([A-Za-z_][\w.]*): .*", re.MULTILINE)
@@ -78,6 +81,10 @@ def patiently(batches: Iterator[Batch], cursor: Cursor) -> Iterator[Batch]:
         if not said:
             raise
         yield Batch(last, waiting_for=f"a database, which said: {said}")
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        yield Batch(last, waiting_for=f"room on a disk: {error}")
 
 
 def gone(error: Exception) -> str:
