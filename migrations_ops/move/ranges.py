@@ -98,10 +98,12 @@ def _cut_rowids(source: BaseDatabaseWrapper, table: Table, rows: int) -> Iterato
             for start in range(low, last + 1, rows):
                 yield start, min(start + rows - 1, last), min(rows, last - start + 1, count)
             return
+        left = count
         while low is not None:
             cursor.execute(f"SELECT rowid FROM {name} WHERE rowid >= %s ORDER BY rowid LIMIT 1 OFFSET %s", [low, rows])
             following = cursor.fetchone()
-            yield low, following[0] - 1 if following else last, rows
+            yield low, following[0] - 1 if following else last, min(rows, left)
+            left -= rows
             low = following[0] if following else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
@@ -173,3 +173,13 @@ def _parents_first(tables: list[Table]) -> Iterator[Table]:
 
 def _parents(table: Table) -> set[str]:
     return {column.references[0] for column in table.columns if column.references} - {table.name}
+
+
+def rows_counted(connection: BaseDatabaseWrapper, tables: Iterable[Table]) -> dict[str, int]:
+    """How many rows each table has."""
+    counted = {}
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table.name)}")
+            counted[table.name] = int(cursor.fetchone()[0])
+    return counted

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sqlite3
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +37,7 @@ print(json.dumps({"vendor": connection.vendor, "entries": Entry.objects.count(),
     "titles": sorted(Entry.objects.values_list("title", flat=True)), "tables": tables_manifest(tables_open(site_level()))}))
 """
 
+HOUR = dt.timedelta(hours=1)
 WRITE = "from tests.engine.builders import entry_made; entry_made(title={title!r})"
 
 
@@ -64,6 +68,14 @@ def target(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(url)
 
 
+@pytest.fixture
+def second_target(postgres_server: PostgresServer) -> Iterator[str]:
+    """Another one."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
 def run(site: Site, program: str) -> str:
     """What a program prints inside the site."""
     return site.manage("shell", "--verbosity=0", "--command", program).stdout.strip()
@@ -86,14 +98,36 @@ def moved(site: Site, url: str) -> str:
     return str(report["run"])
 
 
+def moved_in_its_hours(site: Site, here: str, url: str) -> dict[str, Any]:
+    """The report of a move that waited for its hours, was let go on, and cut over at the time that was set."""
+    now = dt.datetime.now(dt.UTC)
+    at, hours = now + dt.timedelta(seconds=6), f"{now + HOUR:%H:%M}-{now + 2 * HOUR:%H:%M}"
+    plan = planned(site, url, "--cut-over", "at", "--at", at.isoformat(), "--quiet-hours", hours)
+    process = site.spawn("manage.py", "mvp", "run", plan, "--yes", "--inline", "--json", stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    with psycopg.connect(here, autocommit=True) as database:
+        while not (
+            held := database.execute("SELECT run_id FROM ops_moves WHERE held_back LIKE 'it works from%'").fetchone()
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    site.manage("mvp", "move", "hours", str(held[0]), "always")
+
+    report: dict[str, Any] = json.loads(process.communicate(timeout=120)[0])
+
+    assert report["state"] == "succeeded", report["error"]
+    assert dt.datetime.fromisoformat(report["move"]["since"]) >= at.replace(microsecond=0)
+    return report
+
+
 def schema(site: Site) -> list[str]:
     """Everything that the SQLite file of a site holds beside rows."""
     with closing(sqlite3.connect(site.data_dir / "kb.sqlite3")) as file:
         return sorted(name for (name,) in file.execute("SELECT type || ' ' || name FROM sqlite_master"))
 
 
-def test_the_site_moves_to_postgresql_and_on_to_a_new_file_and_tables_stay_until_the_way_back_is_closed(
-    here: Site, target: str
+def test_the_site_moves_to_postgresql_to_another_one_and_on_to_a_new_file_and_tables_stay_meanwhile(
+    here: Site, target: str, second_target: str
 ) -> None:
     before = facts(here)
 
@@ -111,6 +145,9 @@ def test_the_site_moves_to_postgresql_and_on_to_a_new_file_and_tables_stay_until
 
     assert here.manage("mvp", "rollback", number, "--yes", check=False).returncode == 1
     run(here, WRITE.format(title="Written on PostgreSQL"))
+    second = moved_in_its_hours(here, target, second_target)
+    assert second["move"]["ledger"]["sound"] and second["move"]["source"].startswith("postgresql:")
+    here.manage("mvp", "move", "close-return", str(second["run"]), "--yes")
     moved(here, f"sqlite://{here.data_dir / 'second.sqlite3'}")
     after = facts(here)
     assert after["vendor"] == "sqlite"

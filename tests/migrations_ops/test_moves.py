@@ -149,6 +149,7 @@ def test_the_site_does_not_move_to_where_it_is(settings: Any) -> None:
 
 def test_the_password_is_sealed_and_appears_nowhere(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("migrations_ops.steps.move.tables.target_checks", lambda place: [])
+    monkeypatch.setattr("migrations_ops.steps.move.copy.CopyStep.rate", lambda step: None)
     client.force_login(a_staff_member("move_database", "go_move", "start_run", "check_plan"))
     address = "postgresql://kb@127.0.0.1:9/kb"
 

@@ -96,7 +96,10 @@ def rehearsal_tile() -> Tile:
     if last is None:
         return Tile(label=_("Last rehearsal"), value=_("none"), hint=_("Rehearse a plan before you start it"))
     tones = {RunState.SUCCEEDED: "ok", RunState.FAILED: "fail"}
-    hint = _("run %(run)d, MVP%(from)d to MVP%(to)d, %(age)s") % {
+    hint = _("run %(run)d, MVP%(from)d to MVP%(to)d, %(age)s")
+    if last.plan.options.get("target"):
+        hint = _("run %(run)d, of a database move, %(age)s")
+    hint %= {
         "run": last.pk,
         "from": last.plan.from_level,
         "to": last.plan.to_level,

@@ -51,6 +51,6 @@ def finding_context(found: Finding) -> dict[str, Any]:
         "title": found.title,
         "code": found.code,
         "evidence": found.evidence,
-        "remedy": found.remedy,
+        "remedy": "" if found.status == FindingStatus.PASS else found.remedy,
         "status": found.status,
     }

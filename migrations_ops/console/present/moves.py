@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from migrations_ops.checkpoints import database_size
 from migrations_ops.console.access import permitted
 from migrations_ops.console.present.badges import Badge
 from migrations_ops.console.present.quantities import (
@@ -58,6 +59,7 @@ def move_context(move: Move, run: Run, user: AbstractBaseUser | AnonymousUser) -
         "move": move,
         "mine": mine,
         "badge": move_badge(move),
+        "shows_copy": move.state != MoveState.WITHDRAWN,
         "waits": mine and going and move.state == MoveState.READY and move.go_asked_at is None,
         "may_go": mine and going and move.state in AHEAD and move.go_asked_at is None and permitted(user, "go_move"),
         "may_pace": mine
@@ -83,6 +85,21 @@ def move_context(move: Move, run: Run, user: AbstractBaseUser | AnonymousUser) -
         **copy_context(move),
         "ledger": ledger_context(move.ledger),
     }
+
+
+def move_return_consequences(move: Move) -> list[str]:
+    """What a rollback of a move does, before and after its cut-over."""
+    if move.state != MoveState.MOVED:
+        return [
+            _("The site stays in the database where it is; people notice nothing."),
+            _("The triggers go from it, and everything that the move has made goes from the new database."),
+        ]
+    return [
+        _("What was written since is carried back, and every row of both databases is compared."),
+        _("Then the site goes back to %(old)s; writers are held for some milliseconds, readers never wait.")
+        % {"old": move.source_url},
+        _("Nothing is lost. What the move has made is then dropped from the new database."),
+    ]
 
 
 def database_context(user: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
@@ -223,6 +240,7 @@ def assessment_context(move: Move, user: AbstractBaseUser | AnonymousUser) -> di
     findings = assessment.get("findings", [])
     may_repair = move.state == MoveState.PLANNED and permitted(user, "repair_move")
     return {
+        **({} if assessment else size_expected(move)),
         "plan_id": move.plan_id,
         "repairs": may_repair and bool(repairs_offered(move)),
         "findings_count": len(findings),
@@ -243,6 +261,18 @@ def assessment_context(move: Move, user: AbstractBaseUser | AnonymousUser) -> di
         ],
         "findings": [finding_line(finding, may_repair) for finding in findings[:LINES_SHOWN]],
         "rate": rate_text(assessment.get("rows_per_second")),
+    }
+
+
+def size_expected(move: Move) -> dict[str, str]:
+    """What would be copied, before any value was read."""
+    estimates = {line["step"]: line for line in move.plan.assessment.get("estimates", [])}
+    copy = estimates.get("move/copy", {})
+    return {
+        "rows_expected": count_text(copy.get("units")),
+        "bytes_expected": size_text(database_size()),
+        "time_expected": duration_text(copy.get("seconds")),
+        "time_source": copy.get("source", ""),
     }
 
 
@@ -271,7 +301,7 @@ def ledger_page_context(move: Move, ledger: dict[str, Any]) -> dict[str, Any]:
                 "seconds": duration_text(line["seconds"]),
                 "seal": line["seal"][:12],
             }
-            for line in ledger.get("by_table", [])
+            for line in sorted(ledger.get("by_table", []), key=lambda line: line["table"])
         ],
         "sequences": ledger.get("by_sequence", []),
         "foreign_keys": ledger.get("foreign_keys", 0),

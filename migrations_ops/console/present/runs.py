@@ -24,6 +24,7 @@ from migrations_ops.console.present.quantities import age_text, between_text, co
 from migrations_ops.gate import site_level
 from migrations_ops.models import (
     Direction,
+    Plan,
     PlanKind,
     Run,
     RunState,
@@ -70,11 +71,18 @@ def what_text(run: Run) -> str:
     levels = {"kind": plan.get_kind_display(), "from": plan.from_level, "to": plan.to_level}
     if plan.kind == PlanKind.TASK:
         return str(plan.options.get("label", ""))
-    if plan.kind == PlanKind.MOVE:
-        return _("%(kind)s to %(target)s") % {**levels, "target": plan.options.get("target", "")}
+    if target := plan.options.get("target"):  # a move, or its rehearsal
+        return _("%(kind)s to %(target)s") % {**levels, "kind": plan_kind_text(plan), "target": target}
     if plan.kind == PlanKind.RESTORE:
         return _("%(kind)s, to MVP%(to)d") % levels
     return _("%(kind)s, MVP%(from)d to MVP%(to)d") % levels
+
+
+def plan_kind_text(plan: Plan) -> str:
+    """What kind of plan it is; a rehearsal says of what."""
+    if plan.kind == PlanKind.REHEARSAL and plan.options.get("target"):
+        return _("Rehearsal of the move")
+    return str(plan.get_kind_display())
 
 
 def run_context(run: Run) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from migrations_ops.console.access import actor, console_page, require
 from migrations_ops.console.answers import done, may_act, run_report_for
 from migrations_ops.console.confirming import Prompt, confirm
 from migrations_ops.console.errors import ActionUnknownError
+from migrations_ops.console.present.moves import move_return_consequences
 from migrations_ops.errors import RunStateError
 from migrations_ops.models import PlanKind, Run, RunState, StepState
 from migrations_ops.runs import (
@@ -179,7 +180,7 @@ def action_prompt(run: Run, action: RunAction) -> Prompt:
         title=_("%(action)s: run %(run)d") % {"action": action.label, "run": run.pk},
         button=str(action.label),
         back_url=run_url(run),
-        consequences=[*map(str, action.consequences), *_losses(run, action)],
+        consequences=_consequences(run, action),
         facts=[
             (_("Run"), _("%(run)d, %(plan)s") % {"run": run.pk, "plan": run.plan}),
             (_("State"), str(run.get_state_display())),
@@ -192,6 +193,18 @@ def action_prompt(run: Run, action: RunAction) -> Prompt:
         impossible="" if legal else impossible,
         crumbs=_crumbs(run),
     )
+
+
+def _consequences(run: Run, action: RunAction) -> list[str]:
+    """What will happen, one sentence each."""
+    if run.plan.kind == PlanKind.MOVE and action.name == "roll_back":
+        return move_return_consequences(run.plan.move)
+    if run.plan.kind == PlanKind.MOVE and action.name == "cancel":
+        return [
+            _("The rest of the move is given up at its next safe point; the site stays in the database where it is."),
+            _("Triggers and copied rows stay until the run is retried or rolled back."),
+        ]
+    return [*map(str, action.consequences), *_losses(run, action)]
 
 
 def _crumbs(run: Run) -> list[tuple[str, str]]:

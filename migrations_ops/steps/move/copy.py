@@ -6,19 +6,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migrations_ops.checkpoints import disk_free
+from migrations_ops.errors import OpsError
 from migrations_ops.models import Move, MoveState
 from migrations_ops.move.brakes import log_bytes
 from migrations_ops.move.copiers import Control
 from migrations_ops.move.diary import move_note, move_state
 from migrations_ops.move.drain import drain_to_end
-from migrations_ops.move.ends import Ends, ends_open
+from migrations_ops.move.ends import Ends, connection_to, ends_open
 from migrations_ops.move.filling import keys_make, tables_copy, target_finish
 from migrations_ops.move.later import Later
 from migrations_ops.move.ranges import CopyProgress, progress_sum, ranges_left, tables_progress
-from migrations_ops.move.tables import Table
+from migrations_ops.move.rates import rates_measured
+from migrations_ops.move.tables import Table, rows_counted, tables_moved
 from migrations_ops.move.target_schema import target_flush
 from migrations_ops.steps.base import Batch, Cursor, StepContext, StepKind
 from migrations_ops.steps.move.base import MoveStep, brake, move_of, patiently
@@ -93,6 +96,25 @@ class CopyStep(MoveStep):
     """Copies every table by ranges, in processes of their own; a range is copied once or not at all."""
 
     kind: StepKind = StepKind.DATA
+    #: Rows a second that the plan allows; 0 is as fast as it can.
+    limit: int = 0
+
+    def estimate(self) -> int:
+        return sum(rows_counted(connection, tables_moved(connection)).values())
+
+    def rate(self) -> tuple[float, str] | None:
+        try:
+            with connection_to(self.target) as target:
+                tables = tables_moved(connection)
+                rates = rates_measured(connection, target, tables, rows_counted(connection, tables))
+        except (DatabaseError, OpsError):
+            return None  # the checks of the target say why
+        rate = rates.rows_per_second
+        if rate is None:
+            return None
+        if self.limit and self.limit < rate:
+            return self.limit, "the speed that was set"
+        return rate, "a sample of these rows, copied to this target by one process"
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         if not cursor:
