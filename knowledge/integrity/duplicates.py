@@ -1,6 +1,6 @@
 """Entries that say the same, letter for letter or nearly so.
 
-Both searches hold some 40 bytes for each entry, whatever its texts are.
+Both searches hold some 50 bytes for each entry, whatever its texts are.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ NEARLY = 0.8
 #: Entries of fewer different words than this are not compared: too little to go by.
 WORDS_LEAST = 8
 #: Pairs that are looked at one by one.
-PAIRS_MOST = 5_000
-#: Smallest hashes of an entry's words, in bands of two: pairs that share 80 % meet in one of three bands 19 times
-#: out of 20 (MinHash with banding).
-_HASHES, _BAND = 6, 2
+PAIRS_MOST = 20_000
+#: Smallest hashes of an entry's words, in bands of three: pairs that share 80 % meet in one of four bands 19 times
+#: out of 20, pairs that share little hardly ever (MinHash with banding).
+_HASHES, _BAND = 12, 3
 
 
 class NearPair(NamedTuple):
@@ -100,7 +100,7 @@ def _word_sets(keys: Iterable[UUID] | None) -> Iterator[tuple[UUID, frozenset[st
 
 @lru_cache(maxsize=100_000)
 def _hashes(word: str) -> tuple[int, ...]:
-    return unpack(f"{_HASHES}q", blake2b(word.encode(), digest_size=8 * _HASHES).digest())
+    return unpack(f"{_HASHES}I", blake2b(word.encode(), digest_size=4 * _HASHES).digest())
 
 
 def _meeting(band: array[int], most: int) -> set[tuple[int, int]]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import transaction
 
-from migrations_ops.archive import columns_of, file_sha256, sync_folder
+from migrations_ops.archive import columns_of, file_sha256, line_of, sync_folder
 from migrations_ops.errors import CleanupDamagedError
 from migrations_ops.integrity.tables import models_known
 from migrations_ops.models import CleanupRecord, CleanupRow
@@ -30,14 +30,17 @@ BATCH_BYTES = 512 * 1024
 BATCH_UNITS = 20
 
 
+Values = list[Any] | None
+
+
 class ChangedRow(NamedTuple):
     """One row that a cleanup has changed."""
 
     unit: int
     table: str
     key: str
-    before: list[Any] | None
-    after: list[Any] | None
+    before: Values
+    after: Values
 
 
 class ParkedUnits(NamedTuple):
@@ -119,6 +122,27 @@ def parked_units(record: CleanupRecord, left: int) -> Iterator[ParkedUnits]:
         yield from _from_database(record, left)
 
 
+class _Columns:
+    """Gives rows the columns that their tables have now: a later release may have added or dropped some."""
+
+    def __init__(self, then: dict[str, list[str]]) -> None:
+        self.then = then
+        self.fields = {model._meta.db_table: model._meta.concrete_fields for model in models_known()}
+
+    def row(self, unit: int, table: str, key: str, before: Values, after: Values) -> ChangedRow:
+        """The row as the tables are now."""
+        return ChangedRow(unit, table, key, self._values(table, before), self._values(table, after))
+
+    def _values(self, table: str, values: Values) -> Values:
+        fields = self.fields.get(table)
+        if values is None or fields is None or self.then[table] == [field.attname for field in fields]:
+            return values
+        then = dict(zip(self.then[table], values, strict=True))
+        missing = [field for field in fields if field.attname not in then]
+        then |= {field.attname: json.loads(line_of([field.get_default()]))[0] for field in missing}
+        return [then[field.attname] for field in fields]
+
+
 def _from_database(record: CleanupRecord, left: int) -> Iterator[ParkedUnits]:
     while left > 0:
         below = max(0, left - BATCH_UNITS)
@@ -130,13 +154,15 @@ def _from_database(record: CleanupRecord, left: int) -> Iterator[ParkedUnits]:
 
 def _from_file(record: CleanupRecord, left: int) -> Iterator[ParkedUnits]:
     with parked_path(record).open("rb") as file:
+        as_now = _Columns(json.loads(file.readline())["columns"])
+        file.seek(0)
         starts = _starts(file)
         while left > 0:
             below = left - 1
             while below > 0 and starts[left] - starts[below - 1] <= BATCH_BYTES:
                 below -= 1
             file.seek(starts[below])
-            found = [ChangedRow(*json.loads(line)) for line in file.read(starts[left] - starts[below]).splitlines()]
+            found = [as_now.row(*json.loads(line)) for line in file.read(starts[left] - starts[below]).splitlines()]
             yield ParkedUnits(_units(found), below)
             left = below
 

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
@@ -28,6 +27,7 @@ from migrations_ops.archive import (
 from migrations_ops.integrity.cleanup import Cleanup
 from migrations_ops.integrity.journal import rows_now
 from migrations_ops.integrity.parking import ChangedRow, parked_units
+from migrations_ops.integrity.tables import models_known
 from migrations_ops.models import CleanupRecord
 from migrations_ops.steps.base import Batch, Cursor
 
@@ -42,10 +42,12 @@ class _Refused(Exception):  # noqa: N818 - not an error: the unit stays as it is
 def cleanup_revert(record: CleanupRecord, cleanup: Cleanup, cursor: Cursor) -> Iterator[Batch]:
     """Undo what a cleanup did, finished or not; a generator like that of a step."""
     left = record.units if cursor is None else cursor["left"]
+    there = {model._meta.db_table for model in models_known()}
     for parked in parked_units(record, left):
         touched: dict[str, set[str]] = defaultdict(set)
         for unit in parked.units:
-            _unit_undone(record, cleanup, unit, touched)
+            if present := _of_tables(record, unit, there):
+                _unit_undone(record, cleanup, present, touched)
         cleanup.after_undo(touched)
         yield Batch({"left": parked.left}, len(parked.units))
 
@@ -65,6 +67,14 @@ def _unit_undone(record: CleanupRecord, cleanup: Cleanup, unit: list[ChangedRow]
         touched[row.table].add(row.key)
 
 
+def _of_tables(record: CleanupRecord, unit: list[ChangedRow], there: set[str]) -> list[ChangedRow]:
+    """The rows whose tables are open; those of a level that was closed since stay in the file."""
+    for table, rows in _by_table(unit).items():
+        if table not in there:
+            _keep(record, rows[0], _("the level of its table is closed"), len(rows))
+    return [row for row in unit if row.table in there]
+
+
 def _keep(record: CleanupRecord, row: ChangedRow, reason: str, rows: int) -> None:
     record.kept_count += rows
     if len(record.kept) < KEPT_LISTED:
@@ -72,10 +82,7 @@ def _keep(record: CleanupRecord, row: ChangedRow, reason: str, rows: int) -> Non
 
 
 def _model(table: str) -> type[Model]:
-    for model in apps.get_models(include_auto_created=True):
-        if model._meta.db_table == table:
-            return model
-    raise _Refused(_("the table %(table)s is not part of this release") % {"table": table})
+    return next(model for model in models_known() if model._meta.db_table == table)
 
 
 # Rows that were only removed: each comes back for itself -----------------------------------------
@@ -83,11 +90,7 @@ def _model(table: str) -> type[Model]:
 
 def _loose_back(record: CleanupRecord, unit: list[ChangedRow]) -> None:
     for table, rows in _by_table(unit).items():
-        try:
-            model = _model(table)
-        except _Refused as refused:
-            _keep(record, rows[0], str(refused), len(rows))
-            continue
+        model = _model(table)
         there = {
             str(key) for key in model._base_manager.filter(pk__in=[r.key for r in rows]).values_list("pk", flat=True)
         }

@@ -34,7 +34,7 @@ from knowledge.phases.mvp2_analytics.searches import searches_add
 from knowledge.search import entry_search, index_check
 from migrations_ops.archive import tables_manifest
 from migrations_ops.checkpoints import tables_open
-from migrations_ops.gate import site_level
+from migrations_ops.gate import site_level, site_level_set
 from migrations_ops.integrity import parking
 from migrations_ops.integrity.cleaning import (
     cleanup_create,
@@ -120,7 +120,7 @@ def test_merged_duplicates_become_one_and_an_undo_brings_back_every_row(level_2:
     assert {hit.entry.pk for hit in entry_search("S0C7").hits} >= {kept.pk, twin.pk}
 
 
-def test_a_merge_whose_entry_was_edited_since_stays_and_is_listed(db: None) -> None:
+def test_a_merge_whose_entry_was_edited_since_stays_and_is_listed(level_2: None) -> None:
     kept, _twin = a_duplicate_with_everything()
     record = cleaned("merge_duplicates")
     merged = Entry.objects.get(pk=kept.pk)
@@ -134,7 +134,7 @@ def test_a_merge_whose_entry_was_edited_since_stays_and_is_listed(db: None) -> N
     assert found.kept_count > 0 and found.kept[0]["reason"] == "changed since"
 
 
-def test_what_readers_did_after_a_merge_stays_when_it_is_undone(db: None) -> None:
+def test_what_readers_did_after_a_merge_stays_when_it_is_undone(level_2: None) -> None:
     kept, twin = a_duplicate_with_everything()
     record = cleaned("merge_duplicates")
     entry_viewed(entry=kept)
@@ -173,6 +173,17 @@ def test_trimmed_searches_are_parked_with_their_analytics_and_come_back(level_2:
     assert not SearchAnalytics.objects.filter(search_id__in=[row.pk for row in old]).exists()
     undone(record)
     assert everything() == before
+
+
+def test_rows_of_a_level_that_was_closed_since_stay_in_the_file(level_2: None) -> None:
+    kept, twin = a_duplicate_with_everything()
+    record = cleaned("merge_duplicates")
+    site_level_set(1)
+
+    found = undone(record)
+
+    assert Entry.objects.filter(pk__in=[kept.pk, twin.pk]).count() == 2
+    assert [row["table"] for row in found.kept] == ["usage_metrics"]
 
 
 def test_unused_labels_go_and_one_whose_name_is_taken_again_is_listed(db: None) -> None:

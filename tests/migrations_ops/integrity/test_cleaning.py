@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from migrations_ops.archive import file_sha256
 from migrations_ops.checkpoints import checkpoint_create, checkpoint_path
 from migrations_ops.errors import (
     CheckUnknownError,
@@ -116,6 +118,22 @@ def test_damaged_parked_rows_are_found_and_an_undo_is_refused(damage: str) -> No
     with pytest.raises(CleanupDamagedError):
         cleanup_undo(record=cleanup_get(record.pk), actor="ada")
     assert old_lines() == 0
+
+
+def test_parked_rows_come_back_into_tables_that_a_later_release_has_changed() -> None:
+    record = a_trimmed_journal()
+    path = parked_path(record)
+    header, *lines = path.read_text().splitlines()
+    facts = json.loads(header)
+    at = facts["columns"]["ops_events"].index("reason")
+    facts["columns"]["ops_events"][at] = "gone_since"
+    path.write_text("\n".join([json.dumps(facts), *lines, ""]))
+    CleanupRecord.objects.filter(pk=record.pk).update(sha256=file_sha256(path))
+
+    cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+
+    assert old_lines() == 3
+    assert set(RunEvent.objects.filter(created_at__lte=LONG_AGO).values_list("reason", flat=True)) == {""}
 
 
 def test_after_its_time_a_cleanup_can_no_longer_be_undone() -> None:
