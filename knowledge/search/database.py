@@ -26,6 +26,8 @@ _FOREIGN = re.compile(r"[^\w.$#@/-]")
 SORTED_ROWS = 1_000
 #: How many more rows a top should have than are wanted.
 TOP_MARGIN = (1.25, 100)
+#: The largest top that is asked has one row of so many.
+TOP_PART = 3
 #: Of the rows that have common words, about so many have them in codes, title or tags.
 HEAD_SHARE = 0.25
 #: The label that every row has. No word of a text begins with a slash.
@@ -119,29 +121,33 @@ def ranks(asked: Asked, index: Index, *, limit: int) -> list[int]:
     """
     if not all(asked.groups):
         return []
-    share, top = _share(asked, index), -1
-    while (top := _top_worth_asking(asked, share, limit, after=top)) >= 0:
+    share, top = asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0), -1
+    while _is_common(asked) and (top := _top_worth_asking(asked, share, limit, after=top)) >= 0:
         found = [row[0] for row in rows(*_ranks_sql(_in_top(asked, top), index, limit))]
         if len(found) == limit:
             return found
         share = len(found) / asked.tops[top]
+        if share * asked.rows <= SORTED_ROWS:
+            break
     sql, params = _ranks_sql(asked, index, limit)
     return [row[0] for row in rows(sql, params)]
 
 
-def _share(asked: Asked, index: Index) -> float:
-    """The share of the rows that are likely to fit."""
-    return asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0)
+def _is_common(asked: Asked) -> bool:
+    """Whether so many rows are likely to fit that a top of them is asked first."""
+    return bool(asked.tops) and asked.share * asked.rows > SORTED_ROWS
 
 
-def _top_worth_asking(asked: Asked, share: float, limit: int, *, after: int = -1) -> int:
-    """The smallest top that is likely to have enough rows; -1 where all may be asked at once."""
+def _top_worth_asking(asked: Asked, share: float, limit: int, *, after: int) -> int:
+    """The smallest top that is likely to have enough rows, else the largest one that is quick to ask; -1 for none."""
     times, more = TOP_MARGIN
-    if share * asked.rows > SORTED_ROWS:
-        for top, held in enumerate(asked.tops):
-            if top > after and held * share >= limit * times + more:
-                return top if held < asked.rows / 2 else -1
-    return -1
+    quick = -1
+    for top, held in enumerate(asked.tops):
+        if top > after and 0 < held < asked.rows / TOP_PART:
+            quick = top
+            if held * share >= limit * times + more:
+                break
+    return quick
 
 
 def _in_top(asked: Asked, top: int) -> Asked:
@@ -154,7 +160,7 @@ def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> li
     found: list[tuple[int, int]] = []
     parts, params = [], []
     for number, (asked, index) in enumerate(questions):
-        if _top_worth_asking(asked, _share(asked, index), limit) >= 0:
+        if _is_common(asked):
             found += [(number, rank) for rank in ranks(asked, index, limit=limit)]
             continue
         sql, values = _ranks_sql(asked, index, limit)

@@ -33,9 +33,9 @@ class Plan:
     #: What each group counts.
     weights: tuple[float, ...]
     asked: Asked
-    #: What share of the published entries each group is likely to have, and what share the labels.
+    #: What share of the published entries each group is likely to have, and what share each label.
     shares: tuple[float, ...]
-    labels_share: float
+    labels_shares: tuple[float, ...]
     #: How many published entries have the rarest group at most.
     fewest: int
     #: How many published entries have the only token that is asked for; 0 when it is more than one token.
@@ -49,7 +49,7 @@ class Plan:
 
     def asked_for(self, numbers: tuple[int, ...]) -> Asked:
         """The same question for some of the groups only."""
-        share = self.labels_share * _together([self.shares[number] for number in numbers])
+        share = _together([*self.labels_shares, *(self.shares[number] for number in numbers)])
         return replace(self.asked, groups=tuple(self.tokens[number] for number in numbers), share=share)
 
 
@@ -79,13 +79,13 @@ def plan_made(query: Query) -> Plan:
     shares = tuple(min(1.0, frequency / (entries or 1)) for frequency in frequencies)
     if query.filters.status != EntryStatus.PUBLISHED:
         shares, of_labels = (0.0,) * len(shares), [0.0]
-    share = prod(of_labels) * _together(shares)
+    share = _together([*of_labels, *shares])
     asked = Asked(tuple(tokens), labels, query.excluded, query.filters.status, share, rows_of_tops, entries)
     only = tokens[0][0] if [len(some) for some in tokens] == [1] and not (asked.labels or asked.excluded) else ""
     total = known.get(only, 0) if asked.status == EntryStatus.PUBLISHED else 0
     fewest = min(frequencies, default=0)
     return Plan(
-        query, tuple(groups), tuple(tokens), tuple(weights), asked, shares, prod(of_labels), fewest, total, corrected
+        query, tuple(groups), tuple(tokens), tuple(weights), asked, shares, tuple(of_labels), fewest, total, corrected
     )
 
 

@@ -1,7 +1,11 @@
 """How fast a search is, on both databases, and that both give the same answers.
 
 `make bench` measures 100,000 entries; KB_BENCH_LARGE=1 measures 1,000,000 as well, KB_BENCH_ENTRIES=n another
-number. Every figure of one database comes from one run over the same searches: `entry_search` as the pages
+number, KB_BENCH_DATABASES=sqlite one database. With KB_BENCH_FOLDER=folder sites stay there, and those that are
+there are measured without being filled again (PostgreSQL's for as long as KB_TEST_POSTGRES_URL names their server).
+
+A machine that does other things lengthens what the clock on the wall says, so beside it stands the time of the
+processor: of this process, and of the PostgreSQL process that answers it. Every figure of one database comes from one run over the same searches: `entry_search` as the pages
 call it, the bare question to the index, and what the database's own ranking takes (FTS5 with bm25(),
 to_tsvector with ts_rank_cd), which gives 20 numbers and neither entries nor snippets.
 """
@@ -13,7 +17,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +37,33 @@ def main() -> None:
     for entries in sizes:
         answers = {}
         for vendor in os.environ.get("KB_BENCH_DATABASES", "sqlite,postgresql").split(","):
-            with tempfile.TemporaryDirectory(prefix="kb-bench-") as folder:
-                site = site_new(vendor, Path(folder))
-                try:
-                    answers[vendor] = measured(site, entries)
-                finally:
-                    site_drop(site)
+            with site_for(vendor, entries) as site:
+                answers[vendor] = measured(site, entries)
         if len(answers) == 2:
             print_same(*answers.values())
 
 
+@contextmanager
+def site_for(vendor: str, entries: int) -> Iterator[Site]:
+    """A site that is thrown away afterwards, or the one that is kept."""
+    if kept := os.environ.get("KB_BENCH_FOLDER"):
+        folder = Path(kept) / f"{vendor}-{entries}"
+        address = folder / "address"
+        if not address.exists():
+            address.write_text(site_new(vendor, folder).url)
+        yield Site(vendor, folder, address.read_text().strip())
+        return
+    with tempfile.TemporaryDirectory(prefix="kb-bench-") as new:
+        site = site_new(vendor, Path(new))
+        try:
+            yield site
+        finally:
+            site_drop(site)
+
+
 def measured(site: Site, entries: int) -> dict[str, list[str]]:
     """Prints what one database does; the answers to each search."""
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"\nSearch, {entries:,} entries on {site.vendor} (load of the machine {load})", flush=True)
+    print(f"\nSearch, {entries:,} entries on {site.vendor} ({load()})", flush=True)
     site.manage("migrate", "--verbosity=0")
     site.manage("collectstatic", "--noinput", "--verbosity=0")
     answers = site.data_dir / "answers.json"
@@ -87,12 +105,14 @@ def print_same(one: dict[str, list[str]], other: dict[str, list[str]]) -> None:
 
 def measure(entries: int, answers: Path) -> None:
     """Runs inside the site: fills it, then times it."""
+    from knowledge.models import Entry
     from knowledge.search import entry_search
     from tests.corpus import Corpus
 
     corpus = Corpus(entries)
-    timed("entries written", entries, corpus.write)
-    fill(entries)
+    if Entry.objects.count() < entries:
+        timed("entries written", entries, corpus.write)
+        fill(entries)
     searches = list(dict.fromkeys(corpus.searches(SEARCHES * 2)))[:SEARCHES]
     plain = plain_ranking()
     for text in searches[:100]:
@@ -100,8 +120,10 @@ def measure(entries: int, answers: Path) -> None:
     whole = print_times("entry_search", searches, entry_search, base=None)
     print_times("  the bare index query", searches, bare_query(searches), base=whole)
     print_times(f"  plain {plain.__name__}", searches, plain, base=whole)
+    print_times("  entry_search with what it found marked", searches, shown_search, base=None)
     print_times("  entry_search with total and filters", searches, counted_search, base=None)
     print_pages(searches[:PAGES])
+    print(f"  at the end: {load()}")
     found = {text: [str(hit.entry.pk) for hit in entry_search(text, page_size=FIRST_OF_EACH).hits] for text in searches}
     answers.write_text(json.dumps(found))
 
@@ -127,21 +149,53 @@ def timed(what: str, entries: int, work: Callable[[], object]) -> None:
     print(f"  {what}: {took:.1f} s, {used:.1f} s of this process, {entries / took:,.0f} entries/s", flush=True)
 
 
-def print_times(what: str, searches: list[str], ask: Callable[[str], object], base: list[float] | None) -> list[float]:
-    """Times every search once; prints percentiles and, beside `base`, how many times that one's."""
-    times, cpu = [], time.process_time()
+Times = list[tuple[float, float]]
+
+
+def print_times(what: str, searches: list[str], ask: Callable[[str], object], base: Times | None) -> Times:
+    """Times every search once, by the wall and the processor; prints percentiles and how `base` compares."""
+    times: Times = []
+    server = server_clock()
     for text in searches:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time() + server()
         ask(text)
-        times.append((time.perf_counter() - began) * 1000)
-    used = (time.process_time() - cpu) * 1000 / len(searches)
-    p50, p95, p99 = (sorted(times)[int(len(times) * share)] for share in (0.5, 0.95, 0.99))
-    line = f"  {what}: p50 {p50:.2f} ms, p95 {p95:.2f}, p99 {p99:.2f}, most {max(times):.1f}, {used:.2f} of this process each"
+        took = time.perf_counter() - began
+        times.append((took * 1000, (time.process_time() + server() - cpu) * 1000))
+    wall, worked = zip(*times, strict=True)
+    print(f"  {what}: {percentiles(wall)}; of the processor {percentiles(worked)}", flush=True)
     if base:
-        ratios = (sum(base) / sum(times), sorted(base)[int(len(base) * 0.95)] / p95)
-        line += f"; entry_search takes {ratios[0]:.2f} times as long in the mean, {ratios[1]:.2f} at p95"
-    print(line, flush=True)
+        ratios = [sum(before) / sum(now) for before, now in zip(zip(*base, strict=True), (wall, worked), strict=True)]
+        print(f"    entry_search takes {ratios[0]:.2f} times as long, {ratios[1]:.2f} times the processor", flush=True)
     return times
+
+
+def percentiles(times: Sequence[float]) -> str:
+    """Half of the times are below p50, 95 and 99 of 100 below the others."""
+    p50, p95, p99 = (sorted(times)[int(len(times) * share)] for share in (0.5, 0.95, 0.99))
+    return f"p50 {p50:.2f} ms, p95 {p95:.2f}, p99 {p99:.2f}, mean {sum(times) / len(times):.2f}"
+
+
+def server_clock() -> Callable[[], float]:
+    """Seconds that PostgreSQL's process for this connection has worked, where this machine tells; 0 on SQLite."""
+    from django.db import connection
+
+    from knowledge.search.database import rows
+
+    if connection.vendor == "sqlite":
+        return lambda: 0.0
+    figures = Path(f"/proc/{rows('SELECT pg_backend_pid()')[0][0]}/schedstat")
+    return (lambda: int(figures.read_text().split()[0]) / 1e9) if figures.exists() else (lambda: 0.0)
+
+
+def load() -> str:
+    return f"load of the machine {', '.join(f'{value:.1f}' for value in os.getloadavg())}"
+
+
+def shown_search(text: str) -> object:
+    """A search with titles and passages as a page shows them."""
+    from knowledge.search import entry_search
+
+    return [(hit.title_html, hit.snippet_html) for hit in entry_search(text).hits]
 
 
 def counted_search(text: str) -> object:
@@ -176,7 +230,16 @@ def plain_ranking() -> Callable[[str], Any]:
     """The database's own full text search over title, problem and solution, filled; takes a text."""
     from django.db import connection
 
-    return plain_sqlite() if connection.vendor == "sqlite" else plain_postgresql()
+    filled = "plain_words" in connection.introspection.table_names()
+    return plain_sqlite(filled=filled) if connection.vendor == "sqlite" else plain_postgresql(filled=filled)
+
+
+def fill_plain(*statements: str) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def plain_words(text: str) -> list[str]:
@@ -185,15 +248,13 @@ def plain_words(text: str) -> list[str]:
     return re.findall(r"[A-Za-z0-9]+", re.sub(r"\b(?:category|tag):\S+", " ", text))
 
 
-def plain_sqlite() -> Callable[[str], Any]:
-    from django.db import connection
-
+def plain_sqlite(*, filled: bool) -> Callable[[str], Any]:
     from knowledge.search.database import rows
 
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE VIRTUAL TABLE plain_words USING fts5(title, problem, solution, content='')")
-        cursor.execute(
-            "INSERT INTO plain_words(rowid, title, problem, solution) SELECT rowid, title, problem, solution FROM kb_entries"
+    if not filled:
+        fill_plain(
+            "CREATE VIRTUAL TABLE plain_words USING fts5(title, problem, solution, content='')",
+            "INSERT INTO plain_words(rowid, title, problem, solution) SELECT rowid, title, problem, solution FROM kb_entries",
         )
 
     def bm25(text: str) -> Any:
@@ -206,18 +267,16 @@ def plain_sqlite() -> Callable[[str], Any]:
     return bm25
 
 
-def plain_postgresql() -> Callable[[str], Any]:
-    from django.db import connection
-
+def plain_postgresql(*, filled: bool) -> Callable[[str], Any]:
     from knowledge.search.database import rows
 
-    with connection.cursor() as cursor:
-        cursor.execute(
+    if not filled:
+        fill_plain(
             "CREATE TABLE plain_words AS SELECT id, setweight(to_tsvector('english', title), 'A') || "
-            "setweight(to_tsvector('english', problem), 'B') || to_tsvector('english', solution) AS words FROM kb_entries"
+            "setweight(to_tsvector('english', problem), 'B') || to_tsvector('english', solution) AS words FROM kb_entries",
+            "CREATE INDEX ON plain_words USING gin (words)",
+            "VACUUM ANALYZE plain_words",
         )
-        cursor.execute("CREATE INDEX ON plain_words USING gin (words)")
-        cursor.execute("VACUUM ANALYZE plain_words")
 
     def ts_rank_cd(text: str) -> Any:
         return rows(
