@@ -10,8 +10,13 @@ from django.db.models import Count, F, FloatField, Prefetch, Q, QuerySet, TextCh
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from knowledge.models import Category, Entry, EntryCode, EntryStatus, EntryTag, Tag
+from knowledge.codes import CodeKind
+from knowledge.models import Category, Entry, EntryCode, EntryStatus, EntryTag, ErrorCode, Tag
 
+#: What those may see of `tags_counted` and `codes_counted` who see no drafts: a word that somebody typed into a
+#: draft as its tag or code is as hidden as the draft. Codes that are recognised or explained are no secret.
+TAG_SHOWN = Q(published__gt=0)
+CODE_SHOWN = Q(published__gt=0) | ~Q(kind=CodeKind.OTHER) | ~Q(meaning="")
 #: Related entries are chosen among at most this many that share a code, and as many that share a tag.
 RELATED_CANDIDATES = 200
 
@@ -133,3 +138,9 @@ def tags_counted(text: str = "") -> QuerySet[Tag]:
         .annotate(published=Count("entries", filter=Q(entries__status=EntryStatus.PUBLISHED)))
         .order_by("-published", "name")
     )
+
+
+def codes_counted() -> QuerySet[ErrorCode]:
+    """Codes with `published`, how many published entries mention each."""
+    published = Count("entries", filter=Q(entries__status=EntryStatus.PUBLISHED))
+    return ErrorCode.objects.annotate(published=published)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
+from knowledge.codes import CodeKind
 from knowledge.models import EntryCode, EntryStatus, ErrorCode
 
 RELATED_SHOWN = 12
@@ -63,5 +64,7 @@ def _beginnings(code: str) -> list[str]:
 
 def _counted(codes: QuerySet[ErrorCode]) -> list[CodeNeighbour]:
     published = Count("entries", filter=Q(entries__status=EntryStatus.PUBLISHED))
-    rows = codes.annotate(published=published).order_by("code").values_list("code", "meaning", "published")
+    # What only drafts have as a code of their own making is as hidden as they are.
+    shown = codes.annotate(published=published).filter(Q(published__gt=0) | ~Q(kind=CodeKind.OTHER))
+    rows = shown.order_by("code").values_list("code", "meaning", "published")
     return [CodeNeighbour(*row) for row in rows[:NEARBY_SHOWN]]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.db.models import Count, Q, prefetch_related_objects
+from django.db.models import Q, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from ninja import NinjaAPI, Query, Schema
@@ -27,11 +27,12 @@ from knowledge.api.present import (
 from knowledge.codes import CodeKind, code_given
 from knowledge.errors import StatusHiddenError
 from knowledge.listing import entries_listed
-from knowledge.models import Category, CodeAlias, EntryAddress, EntryStatus, ErrorCode, Severity
+from knowledge.models import Category, CodeAlias, EntryAddress, EntryStatus, Severity
 from knowledge.search import SearchFilters, entry_search
 from knowledge.searches import search_record
 from knowledge.text import storable
 from knowledge.views.visitor import entry_visible, sees_all, visitor_user
+from knowledge.views.vocabulary import codes_shown
 
 PAGE_SIZE_MOST = 100
 TEXT_CHARS = 2_000
@@ -156,7 +157,7 @@ def entry(request: HttpRequest, entry_id: UUID) -> Any:
 @api.get("/codes", response={200: CodePage, **FAILURES}, summary="List codes", tags=["Codes"], operation_id="codes")
 def codes(request: HttpRequest, asked: Annotated[CodesAsked, Query()]) -> dict[str, Any]:
     """Codes in canonical form with their meanings."""
-    found = _codes_counted()
+    found = codes_shown(request)
     if text := storable(asked.q).strip():
         named = Q(pk__in=CodeAlias.objects.filter(alias__startswith=text.lower()).values("error_code"))
         found = found.filter(named | Q(code__icontains=text))
@@ -177,7 +178,7 @@ def codes(request: HttpRequest, asked: Annotated[CodesAsked, Query()]) -> dict[s
 def code(request: HttpRequest, code: str) -> dict[str, Any]:
     """A code in any spelling (S0C7, soc7, -803), with its other names and the entries about it."""
     given = code_given(storable(code))
-    row = _codes_counted().filter(code=given.code).first() if given else None
+    row = codes_shown(request).filter(code=given.code).first() if given else None
     if row is None:
         raise Http404
     found = entries_listed().filter(status=EntryStatus.PUBLISHED, entrycode__error_code=row)
@@ -185,11 +186,6 @@ def code(request: HttpRequest, code: str) -> dict[str, Any]:
     aliases = list(row.aliases.order_by("alias").values_list("alias", flat=True))
     items = [entry_summary(request, one) for one in rows]
     return {**code_summary(request, row), "aliases": aliases, "items": items}
-
-
-def _codes_counted() -> Any:
-    published = Count("entries", filter=Q(entries__status=EntryStatus.PUBLISHED))
-    return ErrorCode.objects.annotate(published=published)
 
 
 def _status_checked(request: HttpRequest, status: str) -> None:

@@ -6,17 +6,18 @@ from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from knowledge.codes import Code, CodeKind, code_normalize
-from knowledge.listing import entries_listed, is_guide, tags_counted
+from knowledge.listing import CODE_SHOWN, TAG_SHOWN, codes_counted, entries_listed, is_guide, tags_counted
 from knowledge.models import CodeAlias, Entry, EntryStatus, ErrorCode
 from knowledge.neighbours import codes_nearby, codes_related
 from knowledge.text import storable
 from knowledge.views.links import FilterLink, page_of, url_with
+from knowledge.views.visitor import sees_all
 
 TAGS_PER_PAGE = 240
 CODES_PER_PAGE = 100
@@ -33,7 +34,8 @@ def filter_text(request: HttpRequest) -> str:
 def tags(request: HttpRequest) -> HttpResponse:
     """Every tag with how many published entries carry it."""
     text = filter_text(request)
-    page, paging = page_of(request, Paginator(tags_counted(text), TAGS_PER_PAGE))
+    found = tags_counted(text).filter(Q() if sees_all(request) else TAG_SHOWN)
+    page, paging = page_of(request, Paginator(found, TAGS_PER_PAGE))
     return render(request, "knowledge/tags.html", {"page": page, "paging": paging, "text": text})
 
 
@@ -42,9 +44,7 @@ def codes(request: HttpRequest) -> HttpResponse:
     """Every code with its meaning and how many published entries mention it."""
     text = filter_text(request)
     kind = request.GET.get("kind", "")[:32].replace("\0", "")
-    found = ErrorCode.objects.annotate(
-        published=Count("entries", filter=Q(entries__status=EntryStatus.PUBLISHED))
-    ).order_by("code")
+    found = codes_shown(request).order_by("code")
     if text:
         alias = Q(aliases__alias__startswith=text.lower())
         found = found.filter(Q(pk__in=ErrorCode.objects.filter(alias | Q(code__icontains=text)).values("pk")))
@@ -53,6 +53,11 @@ def codes(request: HttpRequest) -> HttpResponse:
     page, paging = page_of(request, Paginator(found, CODES_PER_PAGE))
     context = {"page": page, "paging": paging, "text": text, "kind": kind, "kinds": kind_links(request, kind)}
     return render(request, "knowledge/codes.html", context)
+
+
+def codes_shown(request: HttpRequest) -> QuerySet[ErrorCode]:
+    """The codes that this person may see."""
+    return codes_counted().filter(Q() if sees_all(request) else CODE_SHOWN)
 
 
 def kind_links(request: HttpRequest, active: str) -> list[FilterLink]:
@@ -82,7 +87,7 @@ def code(request: HttpRequest, code: str) -> HttpResponse:
     mentions has a page too, so that somebody can write the first one.
     """
     asked = storable(code)
-    error_code = ErrorCode.objects.filter(code=asked).first()
+    error_code = codes_shown(request).filter(code=asked).first()
     if error_code is None:
         named = code_canonical(asked)
         if named is None:

@@ -50,6 +50,19 @@ def test_what_is_no_code_is_not_found(client: Client, text: str) -> None:
     assert client.get(reverse("code", args=[text])).status_code == 404
 
 
+def test_words_typed_into_a_draft_are_as_hidden_as_the_draft(client: Client) -> None:
+    an_entry(title="A merger of two banks", status=EntryStatus.DRAFT, tags=["northbank"], codes=["NORTHBANK 1", "S806"])
+    code = reverse("code", args=["NORTHBANK 1"])
+    pages = (reverse("tags"), reverse("codes"), "/api/v1/codes")
+    for url in pages:
+        html = client.get(url).content.decode()
+        assert "northbank" not in html.lower()
+        assert "S806" in html or url == reverse("tags")
+    assert client.get(code).status_code == client.get("/api/v1/codes/NORTHBANK 1").status_code == 404
+    client.force_login(a_person("change_entry"))
+    assert all("northbank" in client.get(url).content.decode().lower() for url in (*pages, code))
+
+
 def test_related_codes_are_those_of_the_same_published_entries() -> None:
     plain = {"title": "Plain title", "problem": "Nothing but words here.", "solution": "Nothing but words."}
     an_entry(codes=["S0C7", "CEE3207S", "U4038"], **plain)
