@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -30,6 +31,8 @@ WORKERS_MAX = 8
 #: States in which the way to the target is still ahead.
 AHEAD = (MoveState.PLANNED, MoveState.COPYING, MoveState.VERIFYING, MoveState.READY)
 TARGET_VARIABLE = "KB_TARGET_DATABASE_URL"
+#: How the name of a typed SQLite file ends, so that nobody makes other programs' files into databases.
+FILE_ENDINGS = (".sqlite3", ".sqlite", ".db")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,22 @@ def target_of(typed_url: str, typed_password: str) -> tuple[str, str]:
             raise MoveTargetError(target="nowhere", reason=f"type its address, or set {TARGET_VARIABLE}.")
         return given, f"env:{TARGET_VARIABLE}"
     url, in_url = _split(typed)
+    if problem := _file_problem(url):
+        raise MoveTargetError(target=url, reason=problem)
     return url, password_seal(typed_password or in_url, secret_key=settings.SECRET_KEY)
+
+
+def _file_problem(url: str) -> str:
+    """Why a SQLite file of this address is no place for a database; empty where nothing speaks against it."""
+    facts = database_settings(url, data_dir())
+    if not facts["ENGINE"].endswith("sqlite3"):
+        return ""
+    path = Path(facts["NAME"]).resolve()
+    if path.suffix not in FILE_ENDINGS:
+        return f"the name of a SQLite file must end in {', '.join(FILE_ENDINGS)}."
+    if path.is_relative_to(Path(settings.STATIC_ROOT).resolve()):
+        return "everybody can read what lies in that folder."
+    return ""
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -135,6 +135,21 @@ def test_an_address_that_cannot_be_read_is_refused_without_being_repeated(addres
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("sqlite:///etc/cron.d/kb", "must end in .sqlite3"),
+        ("sqlite:../.ssh/authorized_keys", "must end in .sqlite3"),
+        ("sqlite:static/kb.sqlite3", "everybody can read"),
+        ("sqlite:moves/../static/x/kb.db", "everybody can read"),
+    ],
+)
+def test_a_site_moves_neither_into_files_of_others_nor_into_what_everybody_reads(address: str, reason: str) -> None:
+    with pytest.raises(MoveTargetError, match=reason):
+        target_of(address, "")
+    assert target_of("sqlite:second.sqlite3", "")[0] == "sqlite:second.sqlite3"
+
+
 def test_without_any_address_the_plan_says_where_it_could_stand() -> None:
     with pytest.raises(MoveTargetError, match="KB_TARGET_DATABASE_URL"):
         move_plan_create(target_url="", options=MoveOptions(), actor="ada")
