@@ -228,8 +228,8 @@ TRANSFER_LIMITS = {
 }
 #: Uploads, reports, failed rows and exports, until retention removes them.
 TRANSFER_DIR = DATA_DIR / "transfer"
+TRANSFER_DAYS = int(os.environ.get("KB_TRANSFER_DAYS", "30"))
 IMPORT_EXPORT_USE_TRANSACTIONS = True
-IMPORT_EXPORT_SKIP_ADMIN_LOG = False
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -73,11 +73,13 @@ def schedules_ensure() -> None:
     from django.db import DatabaseError, connection
 
     from knowledge.reminders import reminders_schedule
+    from knowledge.transfer.retention import transfers_schedule
     from migrations_ops.integrity.alerts import integrity_schedule
 
     try:
         reminders_schedule()
         integrity_schedule()
+        transfers_schedule()
     except DatabaseError as error:
         logging.getLogger(__name__).warning("The schedules were not looked at: %s", error)
     finally:

@@ -17,6 +17,7 @@ from knowledge.plugins import plugins_align
 from knowledge.reviews import reviews_pending_count
 from knowledge.risks import search_time_risk, writers_risk
 from knowledge.search import index_check, index_rebuild, index_resync, search_parity
+from knowledge.transfer.tasks import TASKS
 from migrations_ops.integrity.step import CLEANUP_TASK
 from migrations_ops.models import Finding, FindingStatus
 from migrations_ops.phase import NavLink, Phase
@@ -74,6 +75,7 @@ PHASE = Phase(
     state_models=frozenset({"Plugin"}),
     private_models=frozenset({"ApiToken", "Import", "ImportedRow"}),
     opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
+    console_nav=(NavLink(title=_("Bulk data"), url_name="bulk"),),
     nav=(
         NavLink(title=_("Browse"), url_name="browse"),
         NavLink(title=_("Logs"), url_name="logs"),
@@ -89,7 +91,7 @@ PHASE = Phase(
     integrity_checks=CHECKS,
     cleanups=CLEANUPS,
     health=HEALTH,
-    tasks=(CLEANUP_TASK,),
+    tasks=(*TASKS, CLEANUP_TASK),
     risks=(search_time_risk, writers_risk),
     derived_models=frozenset({"SearchDoc", "SearchGram", "SearchTerm"}),
     parity=(search_parity,),

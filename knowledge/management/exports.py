@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.timezone import is_naive, make_aware
-
 from knowledge.errors import ExportOptionError
-from knowledge.search import SearchFilters, entry_search
 from knowledge.transfer.exporting import ExportFilter, ExportFormat, export_write
+from knowledge.transfer.exporting.wanted import entries_found, moment_given
 from knowledge.transfer.tables import Section
-
-_PAGE_ENTRIES = 100
 
 
 def export_arguments(parser: ArgumentParser) -> None:
@@ -38,9 +32,9 @@ def exported(options: dict[str, Any], progress: Callable[[int, int], None]) -> d
         categories=tuple(options["category"]),
         statuses=tuple(options["status"]),
         tags=tuple(options["tag"]),
-        since=_moment(options["since"]),
-        until=_moment(options["until"]),
-        ids=tuple(_found(options["query"], options["most"])) if options["query"] else None,
+        since=moment_given(options["since"]),
+        until=moment_given(options["until"]),
+        ids=tuple(entries_found(options["query"], options["most"])) if options["query"] else None,
     )
     try:
         result = export_write(
@@ -52,28 +46,3 @@ def exported(options: dict[str, Any], progress: Callable[[int, int], None]) -> d
     except OSError as error:
         raise ExportOptionError(reason=f"{options['file']}: {error.strerror}.") from error
     return result.as_dict()
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        day = parse_date(text)
-        found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001 - see below
-    except ValueError as error:
-        raise ExportOptionError(reason=f"{text}: {error}.") from error
-    if found is None:
-        raise ExportOptionError(reason=f"“{text}” is no date; write 2024-05-31.")
-    return make_aware(found) if is_naive(found) else found
-
-
-def _found(query: str, most: int) -> list[Any]:
-    found: dict[Any, None] = {}
-    page = 1
-    while len(found) < most:
-        hits = entry_search(query, filters=SearchFilters(), page=page, page_size=_PAGE_ENTRIES).hits
-        if not hits:
-            break
-        found |= dict.fromkeys(hit.entry.pk for hit in hits)
-        page += 1
-    return list(found)[:most]

@@ -30,6 +30,7 @@ from knowledge.transfer.writing import Labels, entries_write
 from migrations_ops.steps.base import Batch
 
 BATCH_ROWS = 500
+START = {"place": 0, "offset": 0}
 #: What is counted of rows that are no entries.
 UNREAD = "unread"
 Heartbeat = Callable[[], None]
@@ -52,7 +53,13 @@ def import_read(job: Import, heartbeat: Heartbeat = _silent) -> dict[str, Any]:
 
 
 def import_check(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbeat = _silent) -> Iterator[Batch]:
-    """Decide about every row and write none; the report is in `preview`, the verdicts in a file."""
+    """Decide about every row and write none; the report is in `preview`, the verdicts in a file.
+
+    The first batch only looks up what is there already, so that its caller can do without a transaction.
+    """
+    if cursor is None:
+        yield _prepared(job, "preview", heartbeat)
+        cursor = START
     with _work_opened(job, cursor, "preview", heartbeat) as work, (work.folder / VERDICTS).open("ab") as file:
         file.truncate(work.cursor.get("verdicts", 0))
         for rows in work.batches():
@@ -65,10 +72,13 @@ def import_check(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbea
 def import_write(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbeat = _silent) -> Iterator[Batch]:
     """Write the rows: each batch with its journal and its index in the transaction that the caller commits.
 
-    Raises ImportRefusedError when there are invalid rows and the options say to import nothing then.
+    The first batch writes nothing, as in a check. Raises ImportRefusedError when there are invalid rows and the
+    options say to import nothing then.
     """
     if cursor is None:
         _refuse_invalid(job)
+        yield _prepared(job, "report", heartbeat)
+        cursor = START
     labels = Labels()
     with _work_opened(job, cursor, "report", heartbeat) as work:
         for rows in work.batches():
@@ -76,6 +86,12 @@ def import_write(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbea
             found = by_verdict(judged)
             _written(job, [*found[Verdict.NEW], *found[Verdict.CHANGED]], labels)
             yield work.done(rows, judged)
+
+
+def _prepared(job: Import, field: str, heartbeat: Heartbeat) -> Batch:
+    """Look up what is there already; where the first row stands."""
+    with _work_opened(job, {}, field, heartbeat):
+        return Batch(START)
 
 
 def _refuse_invalid(job: Import) -> None:
@@ -112,7 +128,7 @@ class _Work:
     def __init__(self, job: Import, cursor: dict[str, Any], field: str, seen: Seen) -> None:
         self.job, self.cursor, self.field = job, cursor, field
         self.folder = import_folder(job)
-        self.report = Report(getattr(job, field) if cursor else None)
+        self.report = Report(getattr(job, field) if cursor.get("place") else None)
         reader = DraftReader(ImportOptions.of(job.options), user=job.user)
         reader.unknown = self.report.unknown
         self.judge = Judge(reader, seen, locking=field == "report")
@@ -150,12 +166,11 @@ class _Work:
 
 
 @contextmanager
-def _work_opened(job: Import, cursor: dict[str, Any] | None, field: str, heartbeat: Heartbeat) -> Iterator[_Work]:
+def _work_opened(job: Import, cursor: dict[str, Any], field: str, heartbeat: Heartbeat) -> Iterator[_Work]:
     """A pass that begins at the cursor. Raises ImportGoneError when the rows are no longer kept."""
     folder = import_folder(job)
     if not (folder / ROWS).exists():
         raise ImportGoneError(number=job.pk)
-    cursor = cursor or {}
 
     def own() -> Iterator[tuple[int, UUID]]:
         written = job.rows.filter(table=Entry._meta.db_table).order_by("pk")
@@ -163,5 +178,5 @@ def _work_opened(job: Import, cursor: dict[str, Any] | None, field: str, heartbe
             yield number, UUID(key)
 
     name = SEEN if field == "report" else f"preview-{SEEN}"
-    with seen_opened(folder / name, place=cursor.get("place", 0), heartbeat=heartbeat, own=own) as seen:
+    with seen_opened(folder / name, place=cursor.get("place"), heartbeat=heartbeat, own=own) as seen:
         yield _Work(job, cursor, field, seen)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +14,90 @@ from django.utils import timezone
 
 from knowledge.errors import ImportGoneError, ImportStateError, KnowledgeError
 from knowledge.models import Import, ImportState
-from knowledge.transfer.files import file_copied, import_files_remove, import_folder
+from knowledge.transfer.files import FACTS, Readable, file_copied, import_files_remove, import_folder
 from knowledge.transfer.importing import import_check, import_read, import_write
+from knowledge.transfer.limits import limits
 from knowledge.transfer.options import ImportOptions
+from knowledge.transfer.reading import source_open
+from knowledge.transfer.reading.rows import column_named
 from knowledge.transfer.undoing import import_undo
 from migrations_ops.steps.base import Batch
 
 Generator = Callable[[Import, dict[str, Any] | None], Iterator[Batch]]
 Progress = Callable[[int, int], None]
+#: Imports that are looked through for the same columns.
+_REMEMBERED = 200
 
 
 def _quiet(done: int, total: int) -> None:
     """Nobody watches."""
 
 
-def import_create(
-    *, path: Path, options: ImportOptions, actor: str, user: User | None = None, file_name: str = ""
+def import_bring(
+    *, file: Readable, file_name: str, options: ImportOptions, actor: str, user: User | None = None
 ) -> Import:
-    """Bring a file: keep a copy and read it to its end. Nothing else is written.
+    """Bring a file: keep a copy and look at its beginning. Its rows are read by the preview or the import.
 
     Raises ImportUnreadableError, ImportTooLargeError; then nothing is kept.
     """
-    name = (file_name or path.name)[-255:]
-    job = Import.objects.create(file_name=name, options=options.as_dict(), created_by=actor, user=user)
-    try:
-        copy = f"upload{path.suffix[:16].lower()}"
-        job.size_bytes, job.sha256 = file_copied(path, import_folder(job) / copy)
-        job.path = copy
-        facts = import_read(job)
-    except (KnowledgeError, OSError):
-        import_files_remove(job)
-        job.delete()
-        raise
-    job.kind, job.columns = facts["kind"], facts["columns"]
-    job.rows_total = facts["rows"]
+    job = Import.objects.create(file_name=file_name[-255:], options=options.as_dict(), created_by=actor, user=user)
+    with _removed_when_refused(job):
+        job.path = f"upload{Path(file_name).suffix[:16].lower()}"
+        copy = import_folder(job) / job.path
+        job.size_bytes, job.sha256 = file_copied(file, copy, most_bytes=limits().file_bytes)
+        source = source_open(copy)
+        job.kind, job.columns = source.kind.value, [column_named(name) for name in source.columns()]
+        facts = {"encoding": source.encoding, "delimiter": source.delimiter()}
+        (import_folder(job) / FACTS).write_text(json.dumps(facts))
     job.save()
     return job
+
+
+def import_create(
+    *, path: Path, options: ImportOptions, actor: str, user: User | None = None, file_name: str = ""
+) -> Import:
+    """Bring a file and read it to its end. Raises ImportUnreadableError, ImportTooLargeError; then nothing is kept."""
+    with path.open("rb") as file:
+        job = import_bring(file=file, file_name=file_name or path.name, options=options, actor=actor, user=user)
+    with _removed_when_refused(job):
+        facts = import_read(job)
+    job.kind, job.columns, job.rows_total = facts["kind"], facts["columns"], facts["rows"]
+    job.save()
+    return job
+
+
+@contextmanager
+def _removed_when_refused(job: Import) -> Iterator[None]:
+    try:
+        yield
+    except (KnowledgeError, OSError):
+        import_remove(job)
+        raise
+
+
+def import_remove(job: Import) -> None:
+    """Remove a file that was brought and of which nothing was imported. Raises ImportStateError."""
+    _state_expected(job, ImportState.READY)
+    import_files_remove(job)
+    job.delete()
+
+
+def import_options_save(*, job: Import, options: ImportOptions) -> Import:
+    """Change the choices of an import that has not begun; its preview is over. Raises ImportStateError."""
+    _state_expected(job, ImportState.READY)
+    job.options, job.preview = options.as_dict(), {}
+    job.save(update_fields=["options", "preview"])
+    return job
+
+
+def options_remembered(columns: Iterable[str], *, before: Import | None = None) -> ImportOptions:
+    """What was chosen the last time for a file with the same columns; the usual choices for new ones."""
+    wanted = set(columns)
+    earlier = Import.objects.filter(pk__lt=before.pk) if before else Import.objects.all()
+    for known, options in earlier.order_by("-pk").values_list("columns", "options")[:_REMEMBERED]:
+        if wanted and set(known) == wanted:
+            return ImportOptions.of(options)
+    return ImportOptions()
 
 
 def import_get(number: int) -> Import:

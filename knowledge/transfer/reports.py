@@ -120,12 +120,22 @@ def verdict_lines(rows: Iterable[Judged]) -> Iterator[str]:
         )
 
 
-def verdicts_read(path: Path, *, offset: int = 0, limit: int = 100) -> tuple[list[dict[str, Any]], int]:
-    """Rows of a preview from a place in its file on, and the place after them."""
+def verdicts_read(
+    path: Path, *, offset: int = 0, limit: int = 100, verdict: str = ""
+) -> tuple[list[dict[str, Any]], int]:
+    """Rows of a preview from a place in its file on, those of one verdict or all, and the place after them.
+
+    The place is -1 when the file is at its end.
+    """
     found: list[dict[str, Any]] = []
+    wanted = f'"verdict": "{verdict}"'.encode() if verdict else b""
     with path.open("rb") as file:
         file.seek(offset)
-        while len(found) < limit and (line := file.readline()):
-            found.append(json.loads(line))
+        while len(found) < limit:
+            line = file.readline()
+            if not line:
+                return found, -1
+            if wanted in line and (not verdict or json.loads(line)["verdict"] == verdict):
+                found.append(json.loads(line))
             offset += len(line)
-    return found, offset
+        return found, offset if file.readline() else -1

@@ -82,11 +82,11 @@ class Seen:
 def seen_opened(
     path: Path,
     *,
-    place: int,
+    place: int | None,
     heartbeat: Callable[[], None] = lambda: None,
     own: Callable[[], Iterable[tuple[int, UUID]]] = list,
 ) -> Iterator[Seen]:
-    """What was there before a file, and what its rows up to `place` have had.
+    """What was there before a file, and what its rows up to `place` have had; made anew without a place.
 
     `own` gives row and id of the rows that this import has written already, for the case that the file is lost.
     """
@@ -97,9 +97,9 @@ def seen_opened(
         database.execute("PRAGMA synchronous = OFF")
         database.executescript(_SCHEMA)
         seen = Seen(database)
-        if not place or not database.execute("SELECT 1 FROM complete").fetchone():
-            _filled(seen, own(), place, heartbeat)
-        seen.forget_after(place)
+        if place is None or not database.execute("SELECT 1 FROM complete").fetchone():
+            _filled(seen, own(), place or 0, heartbeat)
+        seen.forget_after(place or 0)
         yield seen
     finally:
         database.close()

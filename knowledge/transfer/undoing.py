@@ -7,6 +7,7 @@ on, reported, marked or merged into: it is listed with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +54,37 @@ def import_undo(
         below = rows[-1].pk
         heartbeat()
         yield Batch({"below": below}, len(rows))
+
+
+@dataclass(frozen=True)
+class UndoOutlook:
+    """What an undo would do now."""
+
+    added: int
+    changed: int
+    #: Entries that were edited since and would stay: key and title, the first ones.
+    edited: list[tuple[str, str]]
+    edited_count: int
+
+
+def undo_outlook(job: Import, *, most: int = 50) -> UndoOutlook:
+    """What taking an import back would do now; votes, reports and the like are looked at by the undo itself."""
+    entries = job.rows.filter(table=_ENTRIES)
+    edited: list[tuple[str, str]] = []
+    count, below = 0, None
+    while rows := _next(job, below):
+        keys = {UUID(row.key): row.version for row in rows if row.table == _ENTRIES}
+        found = Entry.objects.filter(pk__in=keys).values_list("pk", "version", "title")
+        since = [(str(pk), title) for pk, version, title in found if version != keys[pk]]
+        count += len(since)
+        edited += since[: most - len(edited)]
+        below = rows[-1].pk
+    return UndoOutlook(
+        added=entries.filter(before__isnull=True).count(),
+        changed=entries.filter(before__isnull=False).count(),
+        edited=edited,
+        edited_count=count,
+    )
 
 
 def _next(job: Import, below: int | None) -> list[ImportedRow]:

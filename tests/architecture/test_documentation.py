@@ -92,3 +92,10 @@ def test_every_check_and_cleanup_is_documented_and_every_repair_exists(level_2: 
 def test_every_step_of_a_move_of_the_database_is_documented() -> None:
     move = Move(plan=Plan(kind=PlanKind.MOVE, options={"target": "sqlite:x"}), epoch=0, target_url="sqlite:x")
     assert [step.name for step in steps_of(move.plan) if f"`{step.name}`" not in OPERATIONS] == []
+
+
+def test_every_step_of_a_task_is_documented() -> None:
+    options = {"import": 1, "on_error": "stop", "cleanup": "remove_unused"}
+    kinds = [kind for phase in phases() for kind in phase.tasks]
+    names = {step.name for kind in kinds for step in kind.steps(options)}
+    assert sorted(name for name in names if f"`{name}`" not in OPERATIONS) == []

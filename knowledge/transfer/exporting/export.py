@@ -43,7 +43,7 @@ class ExportResult:
         return {**asdict(self), "path": str(self.path)}
 
 
-def _silent() -> None:
+def _silent(rows: int) -> None:
     """Nobody waits for a sign of life."""
 
 

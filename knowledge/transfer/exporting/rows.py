@@ -20,7 +20,8 @@ from knowledge.models import Category, Entry, EntryStatus, EntryTag, ErrorCode
 BATCH_ROWS = 500
 #: Columns of entries that are made from others.
 _MADE = frozenset({"problem_html", "solution_html"})
-Heartbeat = Callable[[], None]
+#: Told of the rows of each batch.
+Heartbeat = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def entry_rows(chosen: ExportFilter, heartbeat: Heartbeat) -> Iterator[tuple[Ent
         for entry in batch:
             row = {one.name: _value(entry, one, names) for one in columns}
             yield entry, {**row, "tags": tags[entry.pk], "codes": codes[entry.pk]}
-        heartbeat()
+        heartbeat(len(batch))
 
 
 def table_rows(model: type[Model], chosen: ExportFilter, heartbeat: Heartbeat) -> Iterator[dict[str, Any]]:
@@ -99,7 +100,7 @@ def table_rows(model: type[Model], chosen: ExportFilter, heartbeat: Heartbeat) -
             if "error_code" in row:
                 row["error_code"] = codes.get(row["error_code"])
             yield row
-        heartbeat()
+        heartbeat(len(batch))
 
 
 def _value(row: Model, column: Any, names: dict[int, str]) -> Any:

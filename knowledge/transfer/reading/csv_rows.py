@@ -43,6 +43,12 @@ def csv_columns(path: Path, encoding: str, limits: Limits) -> list[str]:
         return next(_reader(lines, delimiter, limits), [])
 
 
+def csv_delimiter(path: Path, encoding: str) -> str:
+    """The sign between two cells."""
+    with text_opened(path, encoding, "CSV") as file:
+        return _separator_announced(file) or delimiter_of(file.read(_SAMPLE_CHARS))
+
+
 def delimiter_of(sample: str) -> str:
     """The sign that splits the first lines into the same number of cells, and the most of them."""
     complete = sample.rpartition("\n")[0] or sample

@@ -11,7 +11,7 @@ from pathlib import Path
 from knowledge.errors import ImportUnreadableError
 from knowledge.transfer.limits import Limits, bounded, limits
 from knowledge.transfer.reading.archive_rows import archive_is_ours, archive_rows
-from knowledge.transfer.reading.csv_rows import csv_columns, csv_rows
+from knowledge.transfer.reading.csv_rows import csv_columns, csv_delimiter, csv_rows
 from knowledge.transfer.reading.json_rows import json_rows, jsonl_rows
 from knowledge.transfer.reading.rows import SourceRow
 from knowledge.transfer.reading.text import encoding_of
@@ -62,6 +62,10 @@ class Source:
             return [name for name in csv_columns(self.path, self.encoding, self.limits) if name.strip()]
         first = next(iter(self._all()), None)
         return list(first.values) if first else []
+
+    def delimiter(self) -> str:
+        """The sign between two cells; empty for files that are no CSV."""
+        return csv_delimiter(self.path, self.encoding) if self.kind is FileKind.CSV else ""
 
     def _all(self) -> Iterator[SourceRow]:
         if self.kind is FileKind.XLSX:
