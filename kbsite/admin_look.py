@@ -80,7 +80,3 @@ UNFOLD = {
         "show_all_applications": True,
     },
 }
-
-#: Wrong passwords in a minute after which none is looked at: for a name from one address, from one address,
-#: for a name from anywhere.
-LOGIN_FAILURES_PER_MINUTE = {"name_here": 10, "address": 50, "name": 100}
