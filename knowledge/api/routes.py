@@ -28,7 +28,7 @@ from knowledge.codes import CodeKind, code_given
 from knowledge.errors import StatusHiddenError
 from knowledge.listing import entries_listed
 from knowledge.models import Category, CodeAlias, EntryAddress, EntryStatus, Severity
-from knowledge.search import SearchFilters, entry_search
+from knowledge.search import SearchFilters, SearchOrder, entry_search
 from knowledge.searches import search_record
 from knowledge.text import storable
 from knowledge.views.visitor import entry_visible, sees_all, visitor_user
@@ -74,6 +74,7 @@ class SearchAsked(Narrowed):
 
     q: str = Field(max_length=TEXT_CHARS, description="Code, message line or words, as in the search box.")
     code: str = Field("", max_length=64, description="A code that the entry must mention, in any spelling.")
+    order: SearchOrder = Field(SearchOrder.BEST, description="Of more than 3,000 results the most used are sorted.")
 
 
 class ListAsked(Narrowed):
@@ -101,7 +102,7 @@ def search(request: HttpRequest, asked: Annotated[SearchAsked, Query()]) -> dict
         code=code.code if code else "",
         status=asked.status,
     )
-    results = entry_search(asked.q, filters=filters, page=asked.page, page_size=asked.page_size)
+    results = entry_search(asked.q, filters=filters, page=asked.page, page_size=asked.page_size, order=asked.order)
     prefetch_related_objects([hit.entry for hit in results.hits], "tags")
     if results.page == 1:
         search_record(results=results, searcher=request.auth.key, user=visitor_user(request))  # type: ignore[attr-defined]

@@ -17,7 +17,11 @@ CODE_CHARS = 32
 #: Every dash and minus as "-", every blank as a space, curly quotes straight: one character for one,
 #: so positions in the plain text are positions in the text.
 _PLAIN = str.maketrans(
-    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-")
+    dict.fromkeys(
+        "\u00ad\u02d7\u058a\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u208b\u2212\u2796\u2e3a\u2e3b"
+        "\ufe58\ufe63\uff0d",
+        "-",
+    )
     | dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f\u3000\t", " ")
     | dict.fromkeys("\u2018\u2019\u201a\u2032`", "'")
     | dict.fromkeys("\u201c\u201d\u201e", '"')

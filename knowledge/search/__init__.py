@@ -9,6 +9,7 @@ from knowledge.search.index import (
     index_rebuild_resume,
     index_update,
 )
+from knowledge.search.orders import SearchOrder
 from knowledge.search.parity import search_parity
 from knowledge.search.storing import index_resync
 from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
@@ -19,6 +20,7 @@ __all__ = [
     "IndexCheck",
     "SearchFilters",
     "SearchHit",
+    "SearchOrder",
     "SearchResults",
     "entry_search",
     "index_check",

@@ -19,6 +19,7 @@ from knowledge.search import database
 from knowledge.search.database import Asked, Index
 from knowledge.search.facets import facet_counter
 from knowledge.search.hits import hits_made, spelling_shown
+from knowledge.search.orders import SearchOrder, ranks_sorted
 from knowledge.search.plan import Plan, plan_made
 from knowledge.search.promoted import promoted_first
 from knowledge.search.query import query_parse
@@ -73,17 +74,29 @@ class _Found:
             return [one.rank for one in self.ordered]
         return database.ranks(self.further, Index.WORDS, limit=COUNT_CAP + 1)
 
+    def page_sorted(self, order: SearchOrder, first: int, size: int) -> dict[int, float]:
+        """Rank and score of the rows of one page in another order than the best first."""
+        scores = {one.rank: one.score for one in self.ordered}
+        sorted_rows = ranks_sorted(self.rows[:COUNT_CAP], order, first=first, size=size)
+        return {rank: scores.get(rank, 0.0) for rank in sorted_rows}
+
     def total(self) -> int:
         """How many were found, up to one more than COUNT_CAP."""
         return self._total or len(self.rows)
 
 
 def entry_search(
-    text: str, *, filters: SearchFilters = _NO_FILTERS, page: int = 1, page_size: int = 20
+    text: str,
+    *,
+    filters: SearchFilters = _NO_FILTERS,
+    page: int = 1,
+    page_size: int = 20,
+    order: SearchOrder = SearchOrder.BEST,
 ) -> SearchResults:
     """The entries that fit `text` best, one page of them. Never raises for any text.
 
-    Entries that staff promote for it come before the others of the first page.
+    Entries that staff promote for it come before the others of the first page, best first.
+    In another order up to COUNT_CAP entries are sorted, of more the most used.
     `page_size` is at most PAGE_SIZE_LIMIT. Pages that do not exist are empty.
     """
     began = perf_counter()
@@ -91,9 +104,12 @@ def entry_search(
     plan = plan_made(query)
     size = min(max(1, page_size), PAGE_SIZE_LIMIT)
     found, strict = _find(plan)
-    here = found.page((max(1, page) - 1) * size, size)
+    first = (max(1, page) - 1) * size
+    best = order == SearchOrder.BEST
+    here = found.page(first, size) if best else found.page_sorted(order, first, size)
     hits = hits_made(here, Highlighter(plan.groups))
-    hits = promoted_first(hits, normalized=query.normalized, filters=query.filters, page=page)
+    if best:
+        hits = promoted_first(hits, normalized=query.normalized, filters=query.filters, page=page)
     added = sum(hit.promoted and not hit.score for hit in hits)
     return SearchResults(
         text=text,

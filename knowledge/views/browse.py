@@ -17,7 +17,7 @@ from knowledge.views.filters import (
     status_given,
     tag_given,
 )
-from knowledge.views.links import FilterLink, page_of, url_with
+from knowledge.views.links import order_links, page_of
 
 ENTRIES_PER_PAGE = 25
 
@@ -43,20 +43,8 @@ def browse(request: HttpRequest) -> HttpResponse:
             severities=facet_counts(filters, "severity"),
             tags=tag_counts(filters, TAGS_SHOWN),
         ),
-        "orders": order_links(request, order),
+        "orders": order_links(request, ListOrder, order),
         "clear_url": request.path if request.GET else "",
         "may_add": request.user.has_perm("knowledge.add_entry"),
     }
     return render(request, "knowledge/browse.html", context)
-
-
-def order_links(request: HttpRequest, active: ListOrder) -> list[FilterLink]:
-    """A link for each order of a list."""
-    return [
-        FilterLink(
-            label=order.label,
-            url=url_with(request, order=None if order == ListOrder.RECENT else order.value),
-            active=order == active,
-        )
-        for order in ListOrder
-    ]

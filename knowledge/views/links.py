@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.paginator import Page, Paginator
+from django.db.models import TextChoices
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -67,6 +68,20 @@ def url_with(request: HttpRequest, **changes: str | int | None) -> str:
             query[name] = str(value)
     encoded = query.urlencode()
     return f"{request.path}?{encoded}" if encoded else request.path
+
+
+def order_links(request: HttpRequest, orders: type[TextChoices], active: str) -> list[FilterLink]:
+    """A link for each order of a list or of results; the first one needs no parameter."""
+    usual = orders.values[0]
+    return [
+        FilterLink(
+            label=order.label,
+            url=url_with(request, order=None if order == usual else order.value),
+            active=order == active,
+            removable=False,
+        )
+        for order in orders
+    ]
 
 
 def page_number(request: HttpRequest) -> int:

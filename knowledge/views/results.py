@@ -11,10 +11,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from knowledge.models import Entry, ErrorCode
-from knowledge.search import SearchFilters, SearchResults, entry_search
+from knowledge.search import SearchFilters, SearchOrder, SearchResults, entry_search
 from knowledge.searches import search_opened, search_record
-from knowledge.views.filters import TAGS_SHOWN, category_given, filter_groups, severity_given, status_given, tag_given
-from knowledge.views.links import page_number, paging, url_with
+from knowledge.views.filters import (
+    TAGS_SHOWN,
+    category_given,
+    choice_given,
+    filter_groups,
+    severity_given,
+    status_given,
+    tag_given,
+)
+from knowledge.views.links import order_links, page_number, paging, url_with
 from knowledge.views.visitor import visitor_key, visitor_user
 
 QUERY_CHARS = 500
@@ -32,10 +40,13 @@ def search(request: HttpRequest) -> HttpResponse:
         tag=tag_given(request),
         status=status_given(request),
     )
-    context: dict[str, Any] = {"text": text, "filters": filters.as_dict(), "results": None}
+    order = SearchOrder(choice_given(request, "order", SearchOrder) or SearchOrder.BEST)
+    kept = filters.as_dict() | ({"order": order.value} if order != SearchOrder.BEST else {})
+    context: dict[str, Any] = {"text": text, "filters": kept, "results": None}
     if text.strip():
-        results = entry_search(text, filters=filters, page=page_number(request), page_size=RESULTS_PER_PAGE)
-        context |= results_context(request, results)
+        page = page_number(request)
+        results = entry_search(text, filters=filters, page=page, page_size=RESULTS_PER_PAGE, order=order)
+        context |= results_context(request, results) | {"orders": order_links(request, SearchOrder, order)}
     template = "knowledge/_results.html" if request.htmx else "knowledge/results.html"  # type: ignore[attr-defined]
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])

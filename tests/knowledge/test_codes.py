@@ -105,3 +105,10 @@ def test_words_that_are_no_words_do_not_stay_in_memory() -> None:
     kept = finder._may_begin.cache_info().currsize
     codes_find("y" * 100_000)
     assert finder._may_begin.cache_info().currsize == kept
+
+
+@pytest.mark.parametrize(
+    "dash", "-\u00ad\u02d7\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u2212\u2796\ufe63\uff0d"
+)
+def test_every_dash_that_an_editor_or_a_phone_writes_is_a_minus(dash: str) -> None:
+    assert [match.code for match in codes_find(f"insert got SQLCODE {dash}803")] == ["SQLCODE -803"]

@@ -112,3 +112,15 @@ def test_results_ask_the_database_a_bounded_number_of_times(
     client.get(reverse("search"), {"q": "S0C7"})
     with django_assert_max_num_queries(28):
         client.get(reverse("search"), {"q": "S0C7 number"})
+
+
+def test_results_have_other_orders_and_the_search_box_keeps_the_order(client: Client) -> None:
+    for title, worked, failed, used in (("S0C7 once", 1, 0, 9), ("S0C7 often", 8, 1, 4), ("S0C7 never", 0, 3, 2)):
+        entry = an_entry(title=title)
+        Entry.objects.filter(pk=entry.pk).update(success_count=worked, failure_count=failed, usage_count=used)
+    assert found(client, q="S0C7", order="worked") == ["S0C7 often", "S0C7 once", "S0C7 never"]
+    assert found(client, q="S0C7", order="used") == ["S0C7 once", "S0C7 often", "S0C7 never"]
+    assert found(client, q="S0C7", order="recent") == ["S0C7 never", "S0C7 often", "S0C7 once"]
+    html = client.get(reverse("search"), {"q": "S0C7", "order": "used"}).content.decode()
+    assert '<input type="hidden" name="order" value="used">' in html and "/search/?q=S0C7&amp;order=recent" in html
+    assert sorted(found(client, q="S0C7", order="'; --")) == sorted(found(client, q="S0C7"))
