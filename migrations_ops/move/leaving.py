@@ -11,11 +11,12 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from migrations_ops.errors import WritersBusyError
+from migrations_ops.errors import LogGapError, WritersBusyError
+from migrations_ops.move.capture import capture_exists
 from migrations_ops.move.drain import keys_changed, rows_of, rows_replace
 from migrations_ops.move.fence import fence_raise, mover_transaction
 from migrations_ops.move.log import capture_state, changes_visible, log_reset
-from migrations_ops.move.position import position_begin, position_make, position_read
+from migrations_ops.move.position import position_begin, position_lock, position_make
 from migrations_ops.move.tables import Table
 from migrations_ops.move.triggers import CAPTURE, WRITERS_LOCK
 from migrations_ops.move.values import Row
@@ -84,13 +85,16 @@ def leave_finish(
     """Fence a database that the site has left while the mover was killed; nothing happens where it is fenced.
 
     Returns what outsiders wrote there after the site was gone: those rows become what they are at the new
-    place, and are named in the log. Raises WritersBusyError.
+    place, and are named in the log. Raises WritersBusyError, and LogGapError when it is not the database that
+    the site has left, but an older copy of it.
     """
+    if not capture_exists(old):
+        raise LogGapError(reason="the old database knows of no move")
     leaving_prepare(old)
     with writers_out(old, FINISH_PATIENCE):
         if capture_state(old).fenced:
             return ()
-        position, _at = position_read(live)
+        position = position_lock(live, old)
         keys = keys_changed(tables, changes_visible(old, position).changes)
         theirs, ours = rows_of(old, tables, keys), rows_of(live, tables, keys)
         strays = tuple(

@@ -44,7 +44,8 @@ def return_drain(
 ) -> ReturnLag:
     """Bring the old database up to date; fences it first where the mover was killed before.
 
-    Raises SourceLeftError when `live` is not the site's database, WritersBusyError, and as `drain` does.
+    Raises SourceLeftError when `live` is not the site's database, LogGapError when `old` is an older copy that
+    was put in its place, WritersBusyError, and as `drain` does.
     """
     if fence_is_up(live):
         raise SourceLeftError
