@@ -2,12 +2,15 @@
 
 1. The target is fenced and recorded already, so that nothing is made while writers wait.
 2. Changes are drained until few are left.
-3. The site's writers are held at the turnstile, everybody else by a lock of the source.
-4. One transaction of the target: the last changes, sequences, its record, its fence down.
-5. A transaction of the source: its fence up, its record, and that it follows the target from now on.
-   Not committed yet.
+3. A transaction of the target begins: its record, its fence down. The pointer's next file is written.
+4. The site's writers are held at the turnstile, everybody else by a lock of the source.
+5. The last changes and sequences go into that transaction, which commits.
 6. The pointer is renamed. Before this the source is the truth, from here on the target is.
-7. Writers go on, on the target; then the transaction of the source commits.
+7. Writers go on, on the target. The lock of the source ends with a transaction that puts its fence up and
+   notes that it follows the target from now on.
+
+While writers are held everything is as few messages to a database and writes to a disk as can be: each can
+take a busy machine some milliseconds.
 
 Killed before 6, the next try fences the target again. Killed after it, the next call of `cutover` or the
 return path puts up the fence that was not committed.
@@ -41,13 +44,21 @@ from migrations_ops.errors import (
 from migrations_ops.move.capture import capture_missing
 from migrations_ops.move.drain import batch_apply, batch_drain, drain, rows_read
 from migrations_ops.move.fence import fence_is_up, fence_lower, fence_up, mover_transaction
-from migrations_ops.move.leaving import Stray, leave_finish, leaving_prepare, short_waits, source_leave, writers_out
+from migrations_ops.move.leaving import (
+    Stray,
+    checkpoints_later,
+    leave_finish,
+    leaving_prepare,
+    short_waits,
+    source_leave,
+    writers_out,
+)
 from migrations_ops.move.log import START, Position, capture_state, changes_visible, log_reset
 from migrations_ops.move.patience import deadline, never_reconnected
 from migrations_ops.move.position import position_lock, position_make
 from migrations_ops.move.sequences import sequences_read, sequences_write
 from migrations_ops.move.tables import Table
-from migrations_ops.place.pointer import Place, place_read, place_write
+from migrations_ops.place.pointer import Place, place_prepared, place_read, place_write
 from migrations_ops.place.record import Record, record_table_create, record_write
 from migrations_ops.place.turnstile import writers_held
 
@@ -168,21 +179,28 @@ def _switch(move: _Move, token: str, number: int) -> CutoverReport:
     report = CutoverReport(held=timedelta(0), drained=0, tries=number)
     began = time.monotonic()
     try:
-        with never_reconnected(move.source, move.target), ExitStack() as arriving, ExitStack() as waiting:
-            # The target's transaction begins before anybody waits.
+        with (
+            never_reconnected(move.source, move.target),
+            deadline(move.source, move.target) as limit,
+            checkpoints_later(move.target),
+            place_prepared(move.data_dir, move.place) as pointer,
+            ExitStack() as arriving,
+            ExitStack() as waiting,
+        ):
             arriving.enter_context(mover_transaction(move.target))
             position = _drainable(move)
+            _open(move)
             began = time.monotonic()
             waiting.enter_context(writers_held(move.data_dir, move.patience))
-            limit = waiting.enter_context(deadline(_left(move, began), move.source, move.target))
+            limit.begin(_left(move, began))
             with writers_out(move.source, _left(move, began) * LOCK_SHARE):
                 drained = _last_changes(move, position)
                 arriving.close()  # commits
-                source_leave(move.source, token=token, place=move.place)
                 limit.settle()
-                place_write(move.data_dir, move.place)
+                place_write(move.data_dir, move.place, pointer)
                 waiting.close()  # everybody else's transactions on the source still wait
                 report = replace(report, held=_since(began), drained=drained)
+                source_leave(move.source, token=token, place=move.place)
     except (DatabaseError, InterfaceError, OSError, OpsError) as error:
         _close_broken(move)
         if not move.moved:
@@ -201,8 +219,14 @@ def _drainable(move: _Move) -> Position:
     return position
 
 
+def _open(move: _Move) -> None:
+    """Make the target a place that takes writes, not committed yet."""
+    record_write(move.target, Record(site=move.place.site, epoch=move.place.epoch, live=True))
+    fence_lower(move.target)
+
+
 def _last_changes(move: _Move, position: Position) -> int:
-    """Bring over what is left and open the target, not committed yet; how many changes it was."""
+    """Bring over what is left, not committed yet; how many changes it was."""
     read = changes_visible(move.source, position)
     if len(read.changes) > LAST_CHANGES_MAX:
         raise CutoverBehindError(left=len(read.changes))
@@ -211,8 +235,6 @@ def _last_changes(move: _Move, position: Position) -> int:
     changed = [table for table in move.tables if table.name in batch.keys]
     if changed:
         sequences_write(move.target, changed, sequences_read(move.source, changed))
-    record_write(move.target, Record(site=move.place.site, epoch=move.place.epoch, live=True))
-    fence_lower(move.target)
     return batch.changes
 
 

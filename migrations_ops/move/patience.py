@@ -20,14 +20,24 @@ from migrations_ops.errors import CutoverLateError
 
 
 class Deadline:
-    """Time left for what several connections do."""
+    """Time left for what several connections do, from `begin` on.
 
-    def __init__(self, patience: timedelta, connections: tuple[BaseDatabaseWrapper, ...]) -> None:
-        self._patience = patience
+    Its thread starts at once: on a busy machine that can take longer than all that it is to watch.
+    """
+
+    def __init__(self, connections: tuple[BaseDatabaseWrapper, ...]) -> None:
+        self._patience = timedelta(0)
         self._sockets = [os.dup(each.connection.fileno()) for each in connections]
         self._lock = threading.Lock()
         self._settled = False
+        self._begun, self._over = threading.Event(), threading.Event()
         self.passed = False
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def begin(self, patience: timedelta) -> None:
+        """So much time from now on."""
+        self._patience = patience
+        self._begun.set()
 
     def settle(self) -> None:
         """Nothing is cut off from here on. Raises CutoverLateError when it was already."""
@@ -48,21 +58,24 @@ class Deadline:
 
     def close(self) -> None:
         """Give the descriptors back."""
+        self._over.set()
+        self._begun.set()
         for descriptor in self._sockets:
             os.close(descriptor)
 
+    def _watch(self) -> None:
+        self._begun.wait()
+        if not self._over.wait(self._patience.total_seconds()):
+            self.cut()
+
 
 @contextmanager
-def deadline(patience: timedelta, *connections: BaseDatabaseWrapper) -> Iterator[Deadline]:
-    """Cut these connections off when the block takes longer than `patience`, unless it settles before."""
-    limit = Deadline(patience, tuple(each for each in connections if each.vendor == "postgresql"))
-    timer = threading.Timer(patience.total_seconds(), limit.cut)
-    timer.daemon = True
-    timer.start()
+def deadline(*connections: BaseDatabaseWrapper) -> Iterator[Deadline]:
+    """Cut these connections off when the block takes longer than it has after `begin`, unless it settles before."""
+    limit = Deadline(tuple(each for each in connections if each.vendor == "postgresql"))
     try:
         yield limit
     finally:
-        timer.cancel()
         with suppress(CutoverLateError):
             limit.settle()
         limit.close()

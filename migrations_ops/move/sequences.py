@@ -34,27 +34,32 @@ def sequences_read(connection: BaseDatabaseWrapper, tables: Sequence[Table]) -> 
 def sequences_write(connection: BaseDatabaseWrapper, tables: Sequence[Table], numbers: Numbers) -> None:
     """Make each sequence go on after its number; it never goes back."""
     counted = [table for table in _counted(tables) if table.name in numbers]
-    present = sequences_read(connection, counted)
-    behind = [table for table in counted if present.get(table.name, 0) < numbers[table.name]]
-    if not behind:
-        return
+    if counted:
+        write = _write_sqlite if connection.vendor == "sqlite" else _write_postgresql
+        write(connection, counted, numbers)
+
+
+def _write_sqlite(connection: BaseDatabaseWrapper, tables: Sequence[Table], numbers: Numbers) -> None:
+    present = sequences_read(connection, tables)
+    behind = [table.name for table in tables if present.get(table.name, 0) < numbers[table.name]]
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for table in behind:
-                cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table.name])
-                cursor.execute(
-                    "INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table.name, numbers[table.name]]
-                )
-            return
+        for name in behind:
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [name])
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [name, numbers[name]])
+
+
+def _write_postgresql(connection: BaseDatabaseWrapper, tables: Sequence[Table], numbers: Numbers) -> None:
+    """In one statement: writers may be waiting."""
+    with connection.cursor() as cursor:
         cursor.execute(
             "SELECT setval(counter::regclass, number) FROM (SELECT number, "
             "pg_get_serial_sequence(quote_ident(name), key) AS counter "
             "FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS wanted (name, key, number)) AS found "
-            "WHERE counter IS NOT NULL",
+            "WHERE counter IS NOT NULL AND number > coalesce(pg_sequence_last_value(counter::regclass), 0)",
             [
-                [table.name for table in behind],
-                [table.key.name for table in behind],
-                [numbers[table.name] for table in behind],
+                [table.name for table in tables],
+                [table.key.name for table in tables],
+                [numbers[table.name] for table in tables],
             ],
         )
 

@@ -12,6 +12,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -163,8 +164,16 @@ def may_be_large(column: Column) -> bool:
 def rows_next(table: Table, rows: list[Values]) -> int:
     """Rows to fetch next, by the size of these: key first, then the table's columns."""
     sized = [number for number, column in enumerate(table.columns, 1) if column.kind in SIZED]
-    size = sum(len(row[number]) for row in rows for number in sized if isinstance(row[number], (bytes, bytearray)))
+    size = sum(_size(list(map(itemgetter(number), rows))) for number in sized)
     return max(1, min(SPAN_ROWS, SPAN_BYTES * len(rows) // max(size, 1)))
+
+
+def _size(values: list[Any]) -> int:
+    """Bytes of the texts and blobs among the values."""
+    try:
+        return sum(map(len, filter(None, values)))
+    except TypeError:  # a number among them
+        return sum(len(value) for value in values if isinstance(value, (bytes, bytearray)))
 
 
 def _chunk(table: Table, span: Span, rows: list[Values]) -> Chunk:

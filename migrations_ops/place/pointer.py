@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,17 +85,33 @@ def place_read(data_dir: Path) -> Place | None:
     return Place(**facts)
 
 
-def place_write(data_dir: Path, place: Place) -> None:
+def place_write(data_dir: Path, place: Place, prepared: Path | None = None) -> None:
     """Make `place` the site's database: from this rename on it is the truth. Survives a crash of the machine.
 
-    Writing the same place again changes nothing. Raises PlaceOrderError when it is not the next one.
+    `prepared` is its file, where there is one (`place_prepared`). Writing the same place again changes nothing.
+    Raises PlaceOrderError when it is not the next one.
     """
     known = place_read(data_dir)
     if known == place:
         return
     if place.epoch <= (known.epoch if known else 0):
         raise PlaceOrderError(epoch=place.epoch, known=known.epoch if known else 0)
-    _replace(data_dir / FILE, json.dumps(asdict(place), indent=1).encode())
+    if prepared:
+        _replace(prepared, data_dir / FILE)
+        return
+    with place_prepared(data_dir, place) as file:
+        _replace(file, data_dir / FILE)
+
+
+@contextmanager
+def place_prepared(data_dir: Path, place: Place) -> Iterator[Path]:
+    """What the pointer will hold, in a file beside it and safely on disk; it is gone after the block."""
+    temporary = data_dir / f"{FILE}.{secrets.token_hex(4)}"
+    try:
+        _write(temporary, json.dumps(asdict(place), indent=1).encode())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def place_settings(
@@ -169,13 +186,9 @@ def _passwords() -> Mapping[str, str]:
     return dict(settings.DATABASE_PASSWORDS)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        _write(temporary, content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _replace(file: Path, path: Path) -> None:
+    """Survives a crash of the machine."""
+    file.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -424,17 +424,17 @@ def test_a_target_that_goes_away_at_the_last_drain_changes_nothing(
 ) -> None:
     moving, line = distant
     patience = timedelta(milliseconds=300)
-    write, waited = cutover_module.record_write, []
+    apply, waited = cutover_module.batch_apply, []
 
     def go_away(*arguments: Any) -> None:
-        if turnstile._held.folders:  # the site's writers are held just now
-            getattr(line, how)()
-        write(*arguments)
+        assert turnstile._held.folders  # the site's writers are held just now
+        getattr(line, how)()
+        apply(*arguments)
 
     def held(data_dir: Path, patience: timedelta) -> Any:
         return measured(waited, writers_held(data_dir, patience))
 
-    monkeypatch.setattr(cutover_module, "record_write", go_away)
+    monkeypatch.setattr(cutover_module, "batch_apply", go_away)
     monkeypatch.setattr(cutover_module, "writers_held", held)
     with pytest.raises(CutoverLateError if how == "freeze" else DatabaseGoneError):
         moving.go(patience=patience)
