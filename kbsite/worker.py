@@ -72,6 +72,7 @@ def schedules_ensure() -> None:
     """Set the schedules that every site has. A database that does not answer yet is asked at the next start."""
     from django.db import DatabaseError, connection
 
+    from kbsite.sessions import sessions_schedule
     from knowledge.reminders import reminders_schedule
     from knowledge.transfer.retention import transfers_schedule
     from migrations_ops.integrity.alerts import integrity_schedule
@@ -80,6 +81,7 @@ def schedules_ensure() -> None:
         reminders_schedule()
         integrity_schedule()
         transfers_schedule()
+        sessions_schedule()
     except DatabaseError as error:
         logging.getLogger(__name__).warning("The schedules were not looked at: %s", error)
     finally:

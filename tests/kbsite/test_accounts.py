@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django_q.models import Schedule
 
+from kbsite import sessions
 from kbsite.groups import AUTHORS, GROUPS, OPERATORS, REVIEWERS, groups_create, permissions
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +162,15 @@ def test_nobody_takes_over_the_account_of_one_who_may_do_more(client: Client) ->
         assert person.check_password("pass")
     ana = User.objects.create_user("ana", password="pass")
     assert client.post(reverse("admin:auth_user_password_change", args=[ana.pk]), new).status_code == 302
+
+
+def test_sessions_that_have_ended_are_removed_and_others_stay(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "BATCH_ROWS", 2)
+    now = timezone.now()
+    for number in range(5):
+        Session.objects.create(session_key=f"old{number}", session_data="", expire_date=now - timedelta(hours=1))
+    client.force_login(User.objects.create_user("ana"))
+    assert sessions.sessions_clear() == 5
+    assert client.get(reverse("mine")).status_code == 200
+    sessions.sessions_schedule()
+    assert Schedule.objects.get(name=sessions.SCHEDULE).func == "kbsite.sessions.sessions_clear"
