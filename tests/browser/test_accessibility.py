@@ -26,12 +26,19 @@ from knowledge.phases.mvp2_analytics.tasks import patterns_detect
 from knowledge.plugins import plugin_enable
 from knowledge.search.promoted import promotion_save
 from knowledge.tokens import token_create
+from knowledge.transfer.exporting.wanted import ExportWanted
+from knowledge.transfer.jobs import import_bring
+from knowledge.transfer.options import ImportOptions
+from knowledge.transfer.tasks import export_enqueue, import_enqueue, preview_enqueue
 from migrations_ops.gate import site_level_set
 from migrations_ops.integrity.checking import checks_run
 from migrations_ops.models import CleanupRecord, MoveState, RunState, StepState
+from migrations_ops.runner import run_inline
 from tests.analytics import builders
 from tests.knowledge.logs.samples import S0C7_JOB
 from tests.knowledge.page_builders import an_entry
+from tests.knowledge.transfer.files import csv_file
+from tests.knowledge.transfer.files import row as csv_row
 from tests.migrations_ops.console_builders import VALUE_FINDING, a_checkpoint, a_ledger, a_move, a_run, journal_lines
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -202,6 +209,32 @@ def test_analytics_pages(live_server, visit, ada: User, scheme: str, width: int)
         f"/analytics/patterns/{UsagePattern.objects.earliest('pk').pk}/",
     ]
     assert [problem for path in paths for problem in violations(page, live_server.url + path)] == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
+def test_bulk_pages(live_server, visit, ada: User, tmp_path: Path, settings, scheme: str, width: int) -> None:
+    settings.TRANSFER_DIR = tmp_path / "transfer"
+    page = visit(ada, scheme, width)
+    empty = violations(page, live_server.url + reverse("bulk"))
+    entry = an_entry()
+    rows = [csv_row(), csv_row(2, category="Nowhere"), csv_row(3, problem=""), csv_row(4, id=str(entry.pk))]
+    options = ImportOptions(duplicates="skip")
+    jobs = []
+    for _number in range(2):
+        with csv_file(tmp_path, *({"id": "", **one} for one in rows)).open("rb") as file:
+            jobs.append(import_bring(file=file, file_name="old entries.csv", options=options, actor="ada"))
+        run_inline(preview_enqueue(job=jobs[-1], actor="ada", inline=True).pk)
+    run = run_inline(import_enqueue(job=jobs[0], actor="ada", inline=True).pk)
+    wanted = ExportWanted.of({"format": "csv"})
+    run_inline(export_enqueue(wanted=wanted, actor="ada", inline=True).pk)
+    paths = [
+        *(reverse(name) for name in ("bulk", "bulk_import_new", "bulk_export_new")),
+        *(reverse("bulk_import", args=[job.pk]) for job in jobs),
+        reverse("bulk_import_rows", args=[jobs[1].pk]),
+        reverse("bulk_import_undo", args=[jobs[0].pk]),
+        reverse("console:run", args=[run.pk]),
+    ]
+    assert [*empty, *(problem for path in paths for problem in violations(page, live_server.url + path))] == []
 
 
 def test_what_is_wrong_is_found(live_server, visit) -> None:
