@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import defaults
 
+from knowledge.errors import RateLimitedError
 from migrations_ops.console.access import json_error, wants_json
 
 #: Fields with what a person wrote: a refused form gives them back. Passwords and tokens are in none of them.
@@ -54,6 +55,17 @@ def too_large(request: HttpRequest, most_bytes: int) -> HttpResponse:
         message = _("The request is larger than %(limit)d MB, so it was not read.") % {"limit": limit}
         return json_error("request_too_large", message, 413)
     return render(request, "413.html", {"limit_mb": limit}, status=413)
+
+
+def too_often(request: HttpRequest, error: RateLimitedError) -> HttpResponse:
+    """What a form gets that comes after too many others from the same address."""
+    seconds = error.facts["seconds"]
+    if _as_json(request):
+        answer: HttpResponse = json_error(error.code, str(error), 429)
+    else:
+        answer = render(request, "429.html", {"seconds": seconds}, status=429)
+    answer["Retry-After"] = str(seconds)
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,8 +10,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from kbsite.failures import too_large
+from kbsite.failures import too_large, too_often
+from knowledge.api.access import address_of
 from knowledge.bodies import body_bytes, body_drain
+from knowledge.errors import RateLimitedError
+from knowledge.rates import rate_take
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
@@ -22,6 +25,25 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
             response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
         answer: HttpResponseBase = super().process_response(request, response)
         return answer
+
+
+class VisitorLimitMiddleware:
+    """Counts forms of people who are not logged in by address: votes and reports stay, and a log is work to read.
+
+    Without it one program votes as often as it likes, each time as somebody new. The API counts for itself.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method == "POST" and not request.path.startswith("/api/") and not request.user.is_authenticated:
+            try:
+                rate_take(key=f"form:{address_of(request)}", limit=settings.VISITOR_FORMS_PER_MINUTE)
+            except RateLimitedError as error:
+                body_drain(request, most_bytes=settings.LARGE_FORM_BYTES)
+                return too_often(request, error)
+        return self.get_response(request)
 
 
 FORM = "application/x-www-form-urlencoded"

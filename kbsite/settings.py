@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "migrations_ops.gate.LevelMiddleware",
+    "kbsite.middleware.VisitorLimitMiddleware",
     "kbsite.middleware.LargeFormMiddleware",
 ]
 
@@ -299,6 +300,8 @@ UNFOLD = admin_look.UNFOLD
 #: Wrong passwords in a minute after which none is looked at: for a name from one address, from one address,
 #: for a name from anywhere.
 LOGIN_FAILURES_PER_MINUTE = {"name_here": 10, "address": 50, "name": 100}
+#: Forms in a minute from an address whose people are not logged in: votes, reports, logs to read.
+VISITOR_FORMS_PER_MINUTE = int(os.environ.get("KB_VISITOR_FORMS_PER_MINUTE", "60"))
 #: Requests to the API in a minute: of a token or person, and of an address without either.
 API_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_REQUESTS_PER_MINUTE", "300"))
 API_VISITOR_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_VISITOR_REQUESTS_PER_MINUTE", "60"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from kbsite.failures import bad_request, broken
+from knowledge.models import Entry
 from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
@@ -102,3 +105,17 @@ def test_pages_are_compressed_for_those_who_take_it(client: Client) -> None:
     packed = client.get(reverse("browse"), headers={"Accept-Encoding": "gzip"})
     assert packed["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain
     assert gzip.decompress(packed.content).startswith(b"<!doctype html>")
+
+
+def test_forms_of_strangers_are_counted_by_address(client: Client, settings: Any) -> None:
+    caches["rates"].clear()
+    settings.VISITOR_FORMS_PER_MINUTE = 2
+    url, vote = reverse("entry_vote", args=[an_entry().pk]), {"worked": "yes"}
+    assert [Client().post(url, vote).status_code for _each in range(3)] == [302, 302, 429]
+    refused = client.post(url, vote, headers=JSON)
+    assert refused.json()["error"]["code"] == "rate_limited" and 0 < int(refused["Retry-After"]) <= 60
+    assert "This is too often" in client.post(url, vote).content.decode()
+    assert Client(REMOTE_ADDR="192.0.2.7").post(url, vote).status_code == 302
+    client.force_login(a_person())
+    assert client.post(url, vote).status_code == 302
+    assert Entry.objects.get().votes == 4
