@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from migrations_ops.console.present.runs import error_line
 from migrations_ops.lease import run_claim
 from migrations_ops.models import Plan, Run, RunState, StepState
 from tests.migrations_ops.console_builders import a_plan, a_rehearsal, a_run, journal_lines
@@ -243,3 +244,9 @@ def test_the_overview_reloads_itself_when_the_active_run_is_over(admin_client: C
     assert admin_client.get(reverse("console:home"), headers=headers)["HX-Refresh"] == "true"
     a_run()
     assert "HX-Refresh" not in admin_client.get(reverse("console:home"), headers=headers)
+
+
+def test_a_refusal_of_the_engine_is_shown_in_its_own_words_and_a_surprise_with_its_name() -> None:
+    refusal = "Traceback, in full\nmigrations_ops.errors.StepFailedError: The target: it would refuse values."
+    assert error_line(refusal) == "The target: it would refuse values."
+    assert error_line("Traceback, in full\nValueError: too large") == "ValueError: too large"

@@ -243,7 +243,7 @@ def assessment_context(move: Move, user: AbstractBaseUser | AnonymousUser) -> di
         **({} if assessment else size_expected(move)),
         "plan_id": move.plan_id,
         "repairs": may_repair and bool(repairs_offered(move)),
-        "findings_count": len(findings),
+        "mended": all("repaired" in finding for finding in findings if finding["blocks"]),
         "assessed": bool(assessment),
         "rows": count_text(sum(int(table.get("rows", 0)) for table in tables)),
         "bytes": size_text(sum(int(table.get("bytes", 0)) for table in tables)),

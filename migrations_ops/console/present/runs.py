@@ -147,11 +147,23 @@ def step_context(step: dict[str, Any], run: Run) -> dict[str, Any]:
         "bar_max": total,
         "under_way": under_way,
         "error": step["error"],
-        "error_line": (step["error"].strip().splitlines() or [""])[-1][:300],
+        "error_line": error_line(step["error"])[:300],
         # A preserved element is replaced only when its id changes.
         "error_key": len(step["error"]),
-        "error_open": step["state"] == StepState.FAILED,
+        # A refusal of the engine says all there is; its traceback is for those who want it.
+        "error_open": step["state"] == StepState.FAILED and not refused(step["error"]),
     }
+
+
+def error_line(error: str) -> str:
+    """The last line of a traceback, without the name of an error of the engine."""
+    last = (error.strip().splitlines() or [""])[-1]
+    return last.partition(": ")[2] if refused(error) and ": " in last else last
+
+
+def refused(error: str) -> bool:
+    """Whether the engine itself refused, in words for people."""
+    return (error.strip().splitlines() or [""])[-1].startswith("migrations_ops.errors.")
 
 
 def rows_text(done: int, total: int | None) -> str:
