@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -113,6 +115,16 @@ def test_moments_in_the_future_are_found_and_mended(db: None) -> None:
     assert found("future_moments").count == 0
 
 
+def test_amcheck_looks_at_the_indexes_where_it_is_installed(db: None, on_sqlite: bool) -> None:
+    with connection.cursor() as cursor:
+        if not on_sqlite:
+            cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'amcheck'")
+            if cursor.fetchone():
+                cursor.execute("CREATE EXTENSION amcheck")
+                assert found("database_structure").evidence == "amcheck: bt_index_check"
+    assert found("database_structure").status == CheckStatus.OK
+
+
 def test_a_row_that_points_to_nothing_is_found_and_removed(db: None, on_sqlite: bool) -> None:
     tag, entry = Tag.objects.create(name="a"), entry_built()
     EntryTag.objects.create(entry=entry, tag=tag)
@@ -140,6 +152,29 @@ def test_a_sequence_behind_its_table_is_found_and_set(db: None, on_sqlite: bool)
     cleanup_run(record=cleanup_create(name="mend_sequences", options={}, actor="ada"))
     assert found("sequences_behind").count == 0
     assert Tag.objects.create(name="next").pk == 5_000_001
+
+
+def test_the_commands_check_look_clean_up_and_undo(db: None, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*words: str, status: int = 0) -> dict[str, Any]:
+        try:
+            call_command("kb", *words, "--json")
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        assert code == status
+        facts: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return facts
+
+    entry_built(title="KÃ¶ln")
+    assert said("check", "encoding_damage", status=3)["results"]["encoding_damage"]["count"] == 1
+    assert said("cleanup", "mend_encoding")["would_change"] == 1
+    done = said("cleanup", "mend_encoding", "--run", "--actor", "ada")
+    assert (done["state"], done["done"]) == ("done", 1)
+    assert Entry.objects.get().title == "Köln"
+    assert said("undo", "--cleanup", str(done["number"]))["state"] == "undone"
+    assert Entry.objects.get().title == "KÃ¶ln"
+    assert said("undo", "--cleanup", "4711", status=1)["error"] == "cleanup_gone"
+    assert "merge_duplicates" in said("cleanup")["cleanups"]
 
 
 def test_folders_of_imports_that_nobody_knows_are_found(db: None, tmp_path: Path) -> None:
