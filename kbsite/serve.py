@@ -141,6 +141,8 @@ def web(listener: socket.socket, workers: int, threads: int) -> Child:
         "timeout": "60",
         "graceful-timeout": "10",
         "log-level": "warning",
+        # A search of 500 characters in Japanese, or of 2,000 by the API, is longer than the usual 4,094.
+        "limit-request-line": "8190",
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     command = [sys.executable, "-m", "gunicorn", *flags, "--no-control-socket", "kbsite.wsgi"]

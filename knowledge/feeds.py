@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.syndication.views import Feed
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse_lazy
+from django.urls import reverse
 from django.utils.feedgenerator import Atom1Feed
-from django.utils.http import http_date, parse_http_date_safe
+from django.utils.http import http_date, parse_http_date_safe, urlencode
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +29,11 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub(" ", text)
 
 
+def _narrowed(name: str, category: str) -> str:
+    """The address of a page with the category of the feed."""
+    return f"{reverse(name)}?{urlencode({'category': category})}" if category else reverse(name)
+
+
 if TYPE_CHECKING:
     CategoryFeed = Feed[Entry, str]
 else:  # only the type checker's stubs can be subscripted
@@ -41,8 +46,8 @@ class EntryFeed(CategoryFeed):
     feed_type = Atom1Feed
     title = _("Mainframe knowledge base: new and changed entries")
     subtitle = _("Published entries, the most recently changed first.")
-    link = reverse_lazy("browse")
-    feed_url = reverse_lazy("feed")
+    #: RFC 4287 section 4.1.1 wants an author of the feed where entries name none.
+    author_name = _("Mainframe knowledge base")
 
     def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Nothing but 304 for a reader that has all of it."""
@@ -60,9 +65,15 @@ class EntryFeed(CategoryFeed):
         given = request.GET.get("category", "").lower()
         return next((value for value in Category.values if value.lower() == given), "")
 
+    def link(self, category: str) -> str:
+        return _narrowed("browse", category)
+
+    def feed_url(self, category: str) -> str:
+        return _narrowed("feed", category)
+
     def items(self, category: str) -> list[Entry]:
         # Not the lists' own deferrals: the summary reads the problem.
-        found = entries_listed().defer(None).defer("problem_html", "solution", "solution_html")
+        found = entries_listed().defer(None).defer("problem", "solution", "solution_html")
         found = found.filter(status=EntryStatus.PUBLISHED)
         if category:
             found = found.filter(category=category)
@@ -72,7 +83,8 @@ class EntryFeed(CategoryFeed):
         return xml_text(item.title)
 
     def item_description(self, item: Entry) -> str:
-        return Truncator(xml_text(item.problem)).chars(SUMMARY_CHARS)
+        # A summary is HTML for its readers: the rendered problem, which has no markup but ours.
+        return Truncator(xml_text(item.problem_html)).chars(SUMMARY_CHARS, html=True)
 
     def item_guid(self, item: Entry) -> str:
         return f"urn:uuid:{item.pk}"

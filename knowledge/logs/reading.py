@@ -22,11 +22,21 @@ LINE_CHARS = 240
 #: Lines that are remembered while a log is read: logs repeat themselves.
 _LINES_REMEMBERED = 4_000
 
-_LINE_END = re.compile(r"\r\n|\n|\r|\x85|\x0c")
+#: A page break is none: editors do not count it, and people look for the line in an editor.
+_LINE_END = re.compile(r"\r\n|\n|\r|\x85")
+#: The printer's control in column 1 (ASA: blank 0 - + 1), where a message id stands right behind it.
+_PRINTER_CONTROL = re.compile(r"^\s{0,4}[01+-](?=(?:\$HASP|[A-Z]{3,5})\d{3})")
+#: Characters of devices: shifts to double bytes, page breaks, ends of file. Each becomes a blank.
+_CONTROLS = dict.fromkeys((*range(1, 9), 11, 12, *range(14, 32), 127), " ")
 #: A minus with a number is an SQLCODE in a log only where the line speaks of SQL.
 _SPEAKS_SQL = re.compile(r"SQL|DB2|DSN", re.IGNORECASE)
 #: Columns of a listing; two blanks still keep words apart.
 _BLANKS = re.compile(r" {3,}")
+#: Blank, A to I, J to R, S to Z, 0 to 9 in EBCDIC, and how many bytes are looked at for them.
+_EBCDIC_USUAL = tuple(
+    bytes((code,)) for code in (0x40, *range(0xC1, 0xCA), *range(0xD1, 0xDA), *range(0xE2, 0xEA), *range(0xF0, 0xFA))
+)
+_BYTES_JUDGED = 4_000
 _HAS_LETTER = re.compile(r"[A-Za-z]")
 #: Lines of one message in which its program is looked for.
 _PROGRAM_LINES = 3
@@ -98,18 +108,24 @@ class _Found:
 
 
 def log_text(pasted: bytes) -> str:
-    """The text of any bytes: UTF-8, else one character for each byte."""
+    """The text of any bytes: UTF-8, EBCDIC as it comes of a binary transfer, else one character for each byte."""
     try:
         return pasted.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return pasted.decode("latin-1")
+        return pasted.decode("cp037" if _is_ebcdic(pasted) else "latin-1")
+
+
+def _is_ebcdic(pasted: bytes) -> bool:
+    """Whether blanks and most other characters have the codes that capitals, digits and blanks have in EBCDIC."""
+    capitals = sum(map(pasted[:_BYTES_JUDGED].count, _EBCDIC_USUAL))
+    return pasted.count(b"\x40") > pasted.count(b" ") and 2 * capitals > min(len(pasted), _BYTES_JUDGED)
 
 
 def log_read(text: str) -> LogReport:
     """The codes of a log with line, job, step and program. Linear in the length of the text; never raises."""
     reader = _Reader()
-    for number, line in enumerate(_LINE_END.split(storable(text)), 1):
-        reader.take(number, line)
+    for number, line in enumerate(_LINE_END.split(storable(text).translate(_CONTROLS)), 1):
+        reader.take(number, _PRINTER_CONTROL.sub("", line))
     return reader.report()
 
 

@@ -74,7 +74,7 @@ def assistance(request: HttpRequest, typed: Mapping[str, Any], *, without: UUID 
     texts = [title, described, "" if is_untouched("solution", solution) else solution]
     return Assistance(
         codes=codes_typed(given, texts),
-        similar=similar(request, compared_texts(title, described), without),
+        similar=similar(request, compared_texts(title, described, given), without),
         title=title,
         problem_html=markdown_html(problem),
         solution_html=markdown_html(solution),
@@ -105,10 +105,11 @@ def similar(request: HttpRequest, texts: Iterable[str], without: UUID | None) ->
     return tuple(found.values())[:SIMILAR_SHOWN]
 
 
-def compared_texts(title: str, problem: str) -> tuple[str, str]:
-    """What `similar` searches for: title and problem, then the first codes in them."""
+def compared_texts(title: str, problem: str, given: Iterable[str] = ()) -> tuple[str, str]:
+    """What `similar` searches for: title and problem, then the first codes, those of their own field before others."""
     text = f"{title}\n{problem[:COMPARED_CHARS]}"
-    codes = dict.fromkeys(match.code for match in codes_find(text))
+    named = [code.code for one in given if (code := code_given(storable(one)))]
+    codes = dict.fromkeys(named + [match.code for match in codes_find(text)])
     return text, " ".join(list(codes)[:CODES_COMPARED])
 
 

@@ -46,6 +46,9 @@ def _logs(request: HttpRequest) -> HttpResponse:
         text = pasted(request)
     except LogTooLargeError:
         return _too_large(request)
+    if not text.strip():
+        refused = _("There is nothing to read: paste a log, or choose a file.")
+        return render(request, "knowledge/logs.html", box() | {"refused": refused}, status=422)
     report = log_read(text)
     return render(request, "knowledge/logs.html", box(text) | found(request, report))
 

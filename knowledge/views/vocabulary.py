@@ -9,6 +9,8 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from knowledge.codes import Code, CodeKind, code_normalize
@@ -121,4 +123,5 @@ def code_context(request: HttpRequest, error_code: ErrorCode) -> dict[str, Any]:
         "related": codes_related(error_code) if error_code.pk else (),
         "nearby": codes_nearby(error_code.code, error_code.kind),
         "may_add": request.user.has_perm("knowledge.add_entry"),
+        "first_entry_url": f"{reverse('entry_create')}?{urlencode({'codes': error_code.code})}",
     }

@@ -60,3 +60,14 @@ def test_the_feed_is_bounded(client: Client, django_assert_max_num_queries: Djan
         an_entry(title=f"Entry {number}", tags=[f"t{number}"])
     with django_assert_max_num_queries(5):
         assert len(read(client).findall(f"{ATOM}entry")) == ENTRIES_LISTED
+
+
+def test_the_feed_says_whose_it_is_and_has_an_address_for_each_category(client: Client) -> None:
+    an_entry(problem="The step ends with `S0C7` & <script>alert(1)</script>.")
+    feed = read(client, "/feed.atom?category=COBOL")
+    assert feed.findtext(f"{ATOM}author/{ATOM}name")
+    links = {link.get("rel"): link.get("href", "") for link in feed.findall(f"{ATOM}link")}
+    assert links["self"].endswith("/feed.atom?category=COBOL") and links["alternate"].endswith("?category=COBOL")
+    assert feed.findtext(f"{ATOM}id") != read(client).findtext(f"{ATOM}id")
+    summary = feed.findtext(f"{ATOM}entry/{ATOM}summary") or ""
+    assert "<code>" in summary and "<script" not in summary

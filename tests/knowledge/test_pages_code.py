@@ -94,3 +94,8 @@ def test_the_page_of_a_code_asks_the_database_a_bounded_number_of_times(
         an_entry(title=f"Entry {number}", tags=[f"t{number}"], codes=["S0C7", f"IDC{number:04d}I"])
     with django_assert_max_num_queries(14):
         page(client, "S0C7")
+
+
+def test_a_visitor_can_log_in_to_write_the_first_entry(client: Client) -> None:
+    html = client.get("/codes/S0E0/").content.decode()
+    assert "/login/?next=%2Fentries%2Fnew%2F%3Fcodes%3DS0E0" in html and "Write the first entry" not in html

@@ -318,3 +318,10 @@ def test_a_text_over_the_limit_says_both_lengths_and_is_kept(client: Client) -> 
     html = response.content.decode()
     assert response.status_code == 422
     assert "at most 5000 characters (it has 5001)" in html and "x" * 5_001 in html
+
+
+def test_an_entry_that_is_begun_for_a_code_has_the_entries_about_it_beside_it(client: Client) -> None:
+    client.force_login(a_person("add_entry"))
+    entry = an_entry(title="S0C7: data exception")
+    response = client.get(reverse("entry_create"), {"codes": "soc7"})
+    assert [one.pk for one in response.context["assistance"].similar] == [entry.pk]

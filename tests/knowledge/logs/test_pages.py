@@ -144,3 +144,8 @@ def test_a_draft_that_cannot_be_saved_keeps_the_lines(client: Client) -> None:
     form = {"title": "x", "lines": "S0C7 here", "codes": "", "category": "nonsense", "keep": "yes"}
     response = client.post(reverse("log_draft"), form)
     assert response.status_code == 422 and "S0C7 here" in response.content.decode()
+
+
+def test_an_empty_box_is_not_read(client: Client) -> None:
+    response = client.post(reverse("logs"), {"text": " \n"})
+    assert response.status_code == 422 and "There is nothing to read" in response.content.decode()

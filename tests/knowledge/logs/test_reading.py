@@ -117,3 +117,21 @@ def test_reading_takes_time_in_proportion_to_the_length(unit: str) -> None:
 
     seconds(1_000)
     assert seconds(160_000) < 40 * max(seconds(20_000), 0.01)
+
+
+def test_controls_of_printers_and_terminals_hide_nothing() -> None:
+    report = log_read(
+        "1JES2 JOB LOG\n\x0c\x0e1IEF450I PAYJOB\x0f STEP020 - ABEND=S0C7 U0000 REASON=00000000\x1a\n-803\n"
+    )
+    [cause] = report.of_role(LogRole.CAUSE)
+    assert (cause.code, cause.sightings[0].line, cause.sightings[0].step) == ("S0C7", 2, "STEP020")
+    assert report.jobs == ("PAYJOB",)
+
+
+def test_a_file_that_was_transferred_as_binary_is_read_from_ebcdic() -> None:
+    line = "IEF450I PAYJOB STEP020 - ABEND=S0C7 U0000 REASON=00000000"
+    assert [code.code for code in log_read(log_text(f"{line}\x85{line}\n".encode("cp037"))).codes] == [
+        "S0C7",
+        "IEF450I",
+    ]
+    assert log_text("Störung in STEP020".encode("latin-1")) == "Störung in STEP020"
