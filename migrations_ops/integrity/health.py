@@ -15,7 +15,8 @@ from migrations_ops import queue
 from migrations_ops.checkpoints import checkpoints_space_needed, database_size, disk_free
 from migrations_ops.gate import site_level
 from migrations_ops.integrity.check import HealthFact
-from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState, CheckRun, CheckStatus
+from migrations_ops.integrity.checking import checks_known, latest_results
+from migrations_ops.models import Checkpoint, CheckpointKind, CheckpointState, CheckResult, CheckStatus
 from migrations_ops.phase import phases_open
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ CHECK_FRESH = timedelta(days=3)
 TASKS_WAITING = 50
 #: Failed tasks are counted over this time.
 FAILED_RECENT = timedelta(days=1)
+RED = {CheckStatus.ERROR, CheckStatus.FAILED}
 #: From green to red.
 TONES = ("ok", "warn", "fail")
 
@@ -148,27 +150,31 @@ def checkpoint_health() -> Iterator[HealthFact]:
 
 
 def integrity_health() -> Iterator[HealthFact]:
-    """What the last whole check has found."""
+    """What every check has found when it was last asked."""
     title, url = _("Integrity"), "console:checks"
-    last = CheckRun.objects.filter(finished_at__isnull=False).first()
-    if last is None:
-        remedy = _("Check now; the worker does it every night.")
-        value = _("never checked")
-        yield HealthFact(name="integrity", title=title, tone="warn", value=value, remedy=remedy, url_name=url)
+    latest = latest_results()
+    if len(latest) < len(checks_known()):
+        remedy = _("Check all now; the worker does it once a day.")
+        value = _("not everything was checked") if latest else _("never checked")
+        tone = "fail" if _worst(latest) in RED else "warn"
+        yield HealthFact(name="integrity", title=title, tone=tone, value=value, remedy=remedy, url_name=url)
         return
-    status = CheckStatus(last.status)
-    red = status in {CheckStatus.ERROR, CheckStatus.FAILED}
-    old = timezone.now() - last.started_at > CHECK_FRESH
-    tone = "fail" if red else "warn" if old or status == CheckStatus.WARNING else "ok"
-    remedy = (
-        _("Look at what was found; most of it can be repaired there.") if red or status == CheckStatus.WARNING else ""
-    )
+    status, oldest = _worst(latest), min(result.check_run.started_at for result in latest.values())
+    old = timezone.now() - oldest > CHECK_FRESH
+    remedy = ""
+    if status in {*RED, CheckStatus.WARNING}:
+        remedy = _("Look at what was found; most of it can be repaired there.")
     yield HealthFact(
         name="integrity",
         title=title,
-        tone=tone,
+        tone="fail" if status in RED else "warn" if old or status == CheckStatus.WARNING else "ok",
         value=str(status.label),
-        hint=_("checked %(age)s ago") % {"age": timesince(last.started_at, depth=1)},
+        hint=_("checked %(age)s ago") % {"age": timesince(oldest, depth=1)},
         remedy=_("Check again: the last time is long ago.") if old else remedy,
         url_name=url,
     )
+
+
+def _worst(results: dict[str, CheckResult]) -> CheckStatus:
+    found = (CheckStatus(result.status) for result in results.values())
+    return max(found, key=list(CheckStatus).index, default=CheckStatus.OK)

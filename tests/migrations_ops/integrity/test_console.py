@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from knowledge.models import Tag
 from migrations_ops.integrity.checking import checks_asked, checks_run
-from migrations_ops.models import CheckRun, CleanupRecord, CleanupState, Run, RunState
+from migrations_ops.models import CheckResult, CheckRun, CleanupRecord, CleanupState, Run, RunState
 from migrations_ops.queue import WorkerStatus
 from migrations_ops.runner import run_inline
 from tests.migrations_ops.console_builders import a_staff_member
@@ -58,6 +58,22 @@ def test_checks_are_shown_with_examples_and_their_repair(operator: Client, setti
     assert "nobody-has-it" in shown
     assert reverse("console:cleanup_start", args=["remove_unused"]) in shown
     assert json.loads(page(operator, "checks_json"))["results"]["unused_labels"]["count"] == 1
+
+
+def test_one_check_that_is_in_order_does_not_hide_that_another_one_is_not(
+    operator: Client, settings: Any, tmp_path: Path
+) -> None:
+    def tone() -> str:
+        parts = json.loads(page(operator, "health_json"))["parts"]
+        return str(next(part["tone"] for part in parts if part["name"] == "integrity"))
+
+    settings.TRANSFER_DIR = tmp_path
+    assert tone() == "warn"
+    checks_run(actor="ada")
+    assert tone() == "ok"
+    CheckResult.objects.filter(name="broken_references").update(status="error")
+    checks_run(actor="ada", names=["stray_files"])
+    assert tone() == "fail"
 
 
 def test_the_worker_is_asked_to_check(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
