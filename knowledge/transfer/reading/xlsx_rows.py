@@ -17,7 +17,8 @@ from knowledge.transfer.reading.rows import ENTRIES, SourceRow, column_named
 #: A document type can define entities that grow without end; no spreadsheet program writes one.
 _DOCTYPE = b"<!DOCTYPE"
 _HEAD_BYTES = 64 * 1024
-_SHARED_TEXTS = "xl/sharedStrings.xml"
+#: Read as a stream; every other part is read whole.
+_SHEETS = "xl/worksheets/"
 
 
 def xlsx_rows(path: Path, limits: Limits) -> Iterator[SourceRow]:
@@ -45,8 +46,10 @@ def _parts_checked(path: Path, limits: Limits) -> None:
         parts = archive.infolist()
         bounded(len(parts), 10_000, "parts in the workbook")
         bounded(sum(part.file_size for part in parts), limits.unpacked_bytes, "bytes unpacked")
+        shared = _shared_texts(archive, limits)
         for part in parts:
-            if part.filename == _SHARED_TEXTS and part.file_size > limits.shared_text_bytes:
+            streamed = part.filename.startswith(_SHEETS) and part.filename != shared
+            if not streamed and part.file_size > limits.shared_text_bytes:
                 raise ImportTooLargeError(
                     found=f"{part.file_size:,} bytes of texts in a workbook",
                     most=f"{limits.shared_text_bytes:,}. Save it as CSV UTF-8, which has no such limit",
@@ -55,6 +58,17 @@ def _parts_checked(path: Path, limits: Limits) -> None:
                 with archive.open(part) as member:
                     if _DOCTYPE in member.read(_HEAD_BYTES).upper():
                         raise ImportUnreadableError(format="XLSX", reason="it defines entities, which no sheet needs.")
+
+
+def _shared_texts(archive: zipfile.ZipFile, limits: Limits) -> str:
+    """Name of the part with the texts that cells share, as the reader finds it: a bomb may have it anywhere."""
+    from openpyxl.packaging.manifest import Manifest  # type: ignore[import-untyped]
+    from openpyxl.xml.constants import ARC_CONTENT_TYPES, SHARED_STRINGS  # type: ignore[import-untyped]
+    from openpyxl.xml.functions import fromstring  # type: ignore[import-untyped]
+
+    bounded(archive.getinfo(ARC_CONTENT_TYPES).file_size, limits.shared_text_bytes, "bytes in the list of parts")
+    found = Manifest.from_tree(fromstring(archive.read(ARC_CONTENT_TYPES))).find(SHARED_STRINGS)
+    return found.PartName[1:] if found else ""
 
 
 def _rows(sheet: Iterator[tuple[Any, ...]], limits: Limits) -> Iterator[SourceRow]:

@@ -86,6 +86,14 @@ def shared_texts(folder: Path) -> Path:
     return xlsx_changed(a_workbook(folder), "xl/sharedStrings.xml", b"<sst>" + b" " * 2 * LARGE)
 
 
+def shared_texts_elsewhere(folder: Path) -> Path:
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    types = f"""<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+        <Override PartName="/xl/worksheets/texts.xml" ContentType="{kind}"/></Types>"""
+    path = xlsx_changed(a_workbook(folder), "xl/worksheets/texts.xml", b"<sst>" + b" " * 2 * LARGE)
+    return xlsx_changed(path, "[Content_Types].xml", types.encode())
+
+
 def pickled(folder: Path) -> Path:
     return written(folder / "a.json", b"\x80\x04\x95\x00\x00\x00")
 
@@ -104,6 +112,7 @@ CORPUS: dict[str, tuple[Maker, str]] = {
     "zip bomb": (zip_bomb, "bytes unpacked"),
     "XML bomb": (entities, "entities"),
     "workbook with huge texts": (shared_texts, "CSV"),
+    "workbook with huge texts elsewhere": (shared_texts_elsewhere, "CSV"),
     "workbook with a row far below": (far_row, "empty rows"),
     "workbook without sheets": (lambda folder: cells(folder, "</sheetData><broken>"), "damaged"),
     "workbook with a wide row": (
