@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from knowledge.errors import ExportOptionError
 from knowledge.transfer.exporting.archive import archive_write
+from knowledge.transfer.exporting.bundle import bundle_write
 from knowledge.transfer.exporting.rows import ExportFilter, Heartbeat
 from knowledge.transfer.exporting.sheets import csv_write, xlsx_write
 from knowledge.transfer.exporting.texts import markdown_write
@@ -27,6 +28,7 @@ class ExportFormat(TextChoices):
     CSV = "csv", _("CSV")
     XLSX = "xlsx", _("Workbook (XLSX)")
     MARKDOWN = "markdown", _("Markdown files (ZIP)")
+    HTML = "html", _("Pages with a search, for reading without a network (ZIP)")
 
 
 @dataclass(frozen=True)
@@ -89,5 +91,7 @@ def _written(
         return archive_write(file, sections, chosen, heartbeat)
     if file_format is ExportFormat.MARKDOWN:
         return {"kb_entries": markdown_write(file, chosen, heartbeat, address=address)}
+    if file_format is ExportFormat.HTML:
+        return {"kb_entries": bundle_write(file, chosen, heartbeat)}
     write = csv_write if file_format is ExportFormat.CSV else xlsx_write
     return {"kb_entries": write(file, chosen, heartbeat)}

@@ -25,6 +25,7 @@ _SUFFIXES = {
     ExportFormat.CSV: "kb-entries.csv",
     ExportFormat.XLSX: "kb-entries.xlsx",
     ExportFormat.MARKDOWN: "kb-markdown.zip",
+    ExportFormat.HTML: "kb-pages.zip",
 }
 
 

@@ -204,6 +204,16 @@ def _consequences(run: Run, action: RunAction) -> list[str]:
             _("The rest of the move is given up at its next safe point; the site stays in the database where it is."),
             _("Triggers and copied rows stay until the run is retried or rolled back."),
         ]
+    if run.plan.kind == PlanKind.TASK and action.name == "roll_back":
+        return [
+            _("What the run has done is undone, the last first, with progress of its own."),
+            _("What people have changed since stays as it is."),
+        ]
+    if run.plan.kind == PlanKind.TASK and action.name == "cancel":
+        return [
+            _("The rest of the run is given up at its next safe point; what is done is kept."),
+            _("The run can be retried or rolled back later."),
+        ]
     return [*map(str, action.consequences), *_losses(run, action)]
 
 

@@ -182,3 +182,19 @@ def test_the_command_writes_what_was_chosen(tmp_path: Path) -> None:
     assert kb("export", path, "--since", "2999-01-01")["rows"]["kb_entries"] == 0
     assert kb("export", path, "--since", "soon", code=1)["error"] == "export_option"
     assert kb("export", str(tmp_path / "none" / "a"), code=1)["error"] == "export_option"
+
+
+def test_pages_for_places_without_a_network_are_whole_and_hold_nothing_that_runs(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script> & S0C7"
+    entry = entry_built(title=evil, problem="The step ends with <b>S0C7</b> | abend.", category="COBOL")
+    result = export_write(path=tmp_path / "pages.zip", file_format=ExportFormat.HTML, chosen=ExportFilter())
+    assert result.rows == {"kb_entries": 1}
+    with zipfile.ZipFile(result.path) as archive:
+        names = set(archive.namelist())
+        pages = {name: archive.read(name).decode() for name in names}
+    (page,) = [name for name in names if name.startswith("entries/")]
+    assert names == {"index.html", "index-0.js", "search.js", "bundle.css", "category-cobol.html", page}
+    assert entry.pk.hex[:12] in page and page in pages["category-cobol.html"] and page in pages["index-0.js"]
+    assert not [name for name in names if "<script>" in pages[name] and name.endswith(".html")]
+    assert pages["index.html"].count("<script") == 2
+    assert all("Content-Security-Policy" in pages[name] for name in names if name.endswith(".html"))
