@@ -182,7 +182,7 @@ def test_a_drain_killed_before_any_statement_is_done_again(vendor: str, pair: Pa
             drain(source, target, tables)
         found = content(target, tables)
         assert found in (before, expected), f"half done at {point}"
-        assert drain(source, target, tables).left == 0
+        drain_to_end(source, target, tables)  # a transaction of another database of the server may keep lines back
         assert content(target, tables) == expected, f"killed at {point}"
 
 
