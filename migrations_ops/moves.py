@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -33,6 +34,8 @@ AHEAD = (MoveState.PLANNED, MoveState.COPYING, MoveState.VERIFYING, MoveState.RE
 TARGET_VARIABLE = "KB_TARGET_DATABASE_URL"
 #: How the name of a typed SQLite file ends, so that nobody makes other programs' files into databases.
 FILE_ENDINGS = (".sqlite3", ".sqlite", ".db")
+#: Options of a typed address that name a secret, which plans and pages would show, or a file of the server's to read.
+OPTIONS_REFUSED = {"passfile", "service", "servicefile", "sslpassword"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +86,20 @@ def target_of(typed_url: str, typed_password: str) -> tuple[str, str]:
             raise MoveTargetError(target="nowhere", reason=f"type its address, or set {TARGET_VARIABLE}.")
         return given, f"env:{TARGET_VARIABLE}"
     url, in_url = _split(typed)
+    if problem := _option_problem(url):  # its address is not repeated: it may hold the secret
+        raise MoveTargetError(target="this address", reason=problem)
     if problem := _file_problem(url):
         raise MoveTargetError(target=url, reason=problem)
     return url, password_seal(typed_password or in_url, secret_key=settings.SECRET_KEY)
+
+
+def _option_problem(url: str) -> str:
+    """Why an option of this address is not taken; empty where every one is."""
+    named = {name for name, _value in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+    refused = {name for name in named if name.lower() in OPTIONS_REFUSED or name != name.lower()}
+    if not refused:
+        return ""
+    return f"{', '.join(sorted(refused))} cannot be typed here; set {TARGET_VARIABLE} on the server."
 
 
 def _file_problem(url: str) -> str:

@@ -150,6 +150,16 @@ def test_a_site_moves_neither_into_files_of_others_nor_into_what_everybody_reads
     assert target_of("sqlite:second.sqlite3", "")[0] == "sqlite:second.sqlite3"
 
 
+@pytest.mark.parametrize(
+    "option", ["sslpassword=hunter2", "passfile=/etc/passwd", "service=hunter2", "PASSWORD=hunter2"]
+)
+def test_options_that_hold_secrets_or_read_files_are_not_taken_from_a_page(option: str) -> None:
+    with pytest.raises(MoveTargetError, match="cannot be typed") as error:
+        target_of(f"postgresql://kb@host/kb?{option}", "")
+    assert "hunter2" not in str(error.value)
+    assert "sslmode=require" in target_of("postgresql://kb@host/kb?sslmode=require", "")[0]
+
+
 def test_without_any_address_the_plan_says_where_it_could_stand() -> None:
     with pytest.raises(MoveTargetError, match="KB_TARGET_DATABASE_URL"):
         move_plan_create(target_url="", options=MoveOptions(), actor="ada")
