@@ -325,3 +325,9 @@ def test_an_entry_that_is_begun_for_a_code_has_the_entries_about_it_beside_it(cl
     entry = an_entry(title="S0C7: data exception")
     response = client.get(reverse("entry_create"), {"codes": "soc7"})
     assert [one.pk for one in response.context["assistance"].similar] == [entry.pk]
+
+
+def test_each_error_of_a_form_has_one_place_that_its_field_names(client: Client) -> None:
+    client.force_login(a_person("add_entry"))
+    html = client.post(reverse("entry_create"), {"title": ""}).content.decode()
+    assert html.count('id="id_title_error"') == 1 and "id_title_error" in html.partition('name="title"')[2][:600]
