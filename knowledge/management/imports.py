@@ -29,7 +29,9 @@ from knowledge.transfer.options import (
     OnError,
     UnknownColumns,
 )
+from knowledge.transfer.tasks import import_run_of, undo_enqueue
 from migrations_ops.management.reporting import name_short, user_name
+from migrations_ops.runner import run_inline
 
 #: Exit code when rows were not imported; 1 is for a refusal, as with every command.
 EXIT_INVALID = 3
@@ -84,7 +86,12 @@ def imported(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
 def undone(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Take an import back. Raises KnowledgeError."""
-    job = import_take_back(import_get(options["number"]), progress=progress)
+    job = import_get(options["number"])
+    if import_run_of(job):
+        run_inline(undo_enqueue(job=job, actor=user_name(), inline=True).pk)
+        job.refresh_from_db()
+    else:
+        import_take_back(job, progress=progress)
     return {"import": job.pk, "state": job.state, "kept": rows_kept(job)}
 
 

@@ -52,9 +52,21 @@ def export_steps(options: Mapping[str, Any]) -> tuple[Step, ...]:
     return (ExportStep(name="export/file", title="Write the file", wanted=ExportWanted.of(options)),)
 
 
+def import_back_refused(options: Mapping[str, Any]) -> str:
+    """Why the run of an import cannot go back: a command has done so already."""
+    undone = Import.objects.filter(pk=options["import"], state=ImportState.UNDONE).exists()
+    return _("the import was taken back already.") if undone else ""
+
+
 TASKS = (
     TaskKind(name="preview", steps=preview_steps, permission=RUN_IMPORT),
-    TaskKind(name="import", steps=import_steps, permission=RUN_IMPORT, permission_back=UNDO_IMPORT),
+    TaskKind(
+        name="import",
+        steps=import_steps,
+        permission=RUN_IMPORT,
+        permission_back=UNDO_IMPORT,
+        rollback_refused=import_back_refused,
+    ),
     TaskKind(name="undo", steps=undo_steps, permission=UNDO_IMPORT),
     TaskKind(name="export", steps=export_steps, permission=RUN_EXPORT),
 )

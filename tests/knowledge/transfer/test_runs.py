@@ -20,7 +20,14 @@ from knowledge.starter import starter_load
 from knowledge.transfer.exporting import ExportFormat
 from knowledge.transfer.exporting.wanted import ExportWanted
 from knowledge.transfer.files import export_path
-from knowledge.transfer.jobs import import_bring, import_create, import_options_save, import_run, options_remembered
+from knowledge.transfer.jobs import (
+    import_bring,
+    import_create,
+    import_options_save,
+    import_run,
+    import_take_back,
+    options_remembered,
+)
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.retention import transfers_trim
 from knowledge.transfer.tasks import (
@@ -35,9 +42,10 @@ from migrations_ops import runner
 from migrations_ops.checkpoints import checkpoint_create
 from migrations_ops.models import Run, RunState
 from migrations_ops.runner import run_inline
-from migrations_ops.runs import run_cancel, run_retry
+from migrations_ops.runs import actions_legal, run_cancel, run_retry
 from tests.engine.builders import entry_made, run_back
 from tests.knowledge.transfer.files import csv_file, row
+from tests.knowledge.transfer.test_commands import kb
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -240,3 +248,20 @@ def test_files_are_removed_when_their_time_is_over_and_the_way_back_stays(tmp_pa
     assert transfers_trim() == 1
     assert run_inline(undo_enqueue(job=job, actor="ada").pk).state == RunState.ROLLED_BACK
     assert not Entry.objects.exists()
+
+
+def test_an_import_of_the_console_is_taken_back_by_the_command(tmp_path: Path) -> None:
+    job = brought(five(tmp_path))
+    run = run_inline(import_enqueue(job=job, actor="ada", inline=True).pk)
+    assert kb("undo", str(job.pk))["state"] == "undone"
+    run.refresh_from_db()
+    assert (run.state, Entry.objects.count()) == (RunState.ROLLED_BACK, 0)
+    assert kb("undo", str(job.pk), code=1)["error"] == "import_state"
+
+
+def test_what_a_command_took_back_does_not_go_back_twice(tmp_path: Path) -> None:
+    job = brought(five(tmp_path))
+    run = run_inline(import_enqueue(job=job, actor="ada", inline=True).pk)
+    job.refresh_from_db()
+    import_take_back(job)
+    assert actions_legal(run) == []
