@@ -282,7 +282,7 @@ def test_a_cleanup_and_its_undo_that_are_killed_anywhere_go_on_and_come_out_the_
     with rewound():
         cleaned("merge_duplicates")
         merged = told()
-    step = 1 if os.environ.get("KB_TEST_KILL_ALL") == "1" else 41
+    step = 1 if os.environ.get("KB_TEST_KILL_ALL") == "1" else 67
     died = True
     while died:
         with rewound():
