@@ -2,6 +2,10 @@
 
 From SQLite to PostgreSQL the rows are packed for binary COPY; between two PostgreSQL servers the blocks of
 COPY are passed on as they are; into SQLite go values, which it wants one by one.
+
+Half of a copier's time from SQLite is the driver making Python values of rows. apsw takes 0.6 of what
+sqlite3 takes for it, which is an eighth of the processor time of a copy with PostgreSQL's part: not enough for
+a second SQLite library beside the first, whose file locks do not know of each other within one process.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ python -m migrations_ops.move.migrating < {"database": Django's settings, "level
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 
@@ -14,6 +15,7 @@ from django.conf import settings
 
 def main() -> None:
     """Migrate `default`, which is the database of the order and nothing else, up to the order's level."""
+    gc.set_threshold(100_000)  # models of every past state are made; looking for garbage would be a tenth of the work
     order = json.load(sys.stdin)
     settings.DATABASES = {"default": order["database"]}
     django.setup()

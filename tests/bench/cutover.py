@@ -8,8 +8,8 @@
    every row that a writer was told of is looked for.
 3. A single-row insert and a vote on the site, with recording and without, in turns.
 
-Costs are processor time of this process and of PostgreSQL's, best of many rounds, so that others on the
-machine have little part in them; holding times are on the clock, and all shown.
+Costs are processor time of this process and of PostgreSQL's, in pairs with and without recording side by
+side: the median of the pairs' differences and their middle half; holding times are on the clock, and all shown.
 """
 
 from __future__ import annotations
@@ -272,21 +272,30 @@ def costs() -> None:
     votes: dict[bool, list[float]] = {False: [], True: []}
     vote = voting()
 
-    for number in range(2 * ROUNDS):
-        recorded = number % 2 == 1
-        if recorded:
-            capture_install(connection, tables_moved(connection))
-        for _ in range(5):  # functions are compiled, plans are made
-            vote()
-        bare[recorded].append(inserting(2_000))
-        votes[recorded].append(microseconds(vote, 40))
-        if recorded:
-            capture_remove(connection)
-    insert, request = ([min(values[recorded]) for recorded in (False, True)] for values in (bare, votes))
-    print(f"Recording on {connection.display_name}; load {load()}")
-    print(f"  a single-row insert in a transaction   {insert[0]:8.1f} us, recorded {insert[1] - insert[0]:+7.1f} us")
+    for number in range(ROUNDS):
+        for recorded in (number % 2 == 1, number % 2 == 0):  # what comes first changes: the machine may be on its way
+            if recorded:
+                capture_install(connection, tables_moved(connection))
+            for _ in range(5):  # functions are compiled, plans are made
+                vote()
+            bare[recorded].append(inserting(2_000))
+            votes[recorded].append(microseconds(vote, 40))
+            if recorded:
+                capture_remove(connection)
+    print(f"Recording on {connection.display_name}, {ROUNDS} pairs; load {load()}")
+    cost("a single-row insert in a transaction", bare)
+    cost("a vote on the site, whole request", votes)
+
+
+def cost(title: str, measured: dict[bool, list[float]]) -> None:
+    """One line: what it takes, and what recording adds, the median of the pairs and the middle half of them."""
+    without = statistics.median(measured[False])
+    added = [recorded - plain for plain, recorded in zip(measured[False], measured[True], strict=True)]
+    low, middle, high = statistics.quantiles(added, n=4)
+    share = middle / without
     print(
-        f"  a vote on the site, whole request      {request[0]:8.0f} us, recorded {request[1] / request[0] - 1:+7.1%}"
+        f"  {title:<38} {without:8.1f} us, recorded {middle:+7.1f} us ({low:+.1f} to {high:+.1f}), "
+        f"{share:+6.1%} ({low / without:+.1%} to {high / without:+.1%})"
     )
 
 
