@@ -29,8 +29,9 @@ from knowledge.search.types import SearchFilters, SearchHit, SearchResults
 
 #: Rows that are put in order for a query; later ones follow by static rank.
 CANDIDATES = 120
-#: Results are counted up to here; more are "3,000+".
-COUNT_CAP = 3_000
+#: Results are counted up to here; more are "1,000+". The filters of a common word are counted as far,
+#: which takes as long as the rest of the search for every 300 of them.
+COUNT_CAP = 1_000
 PAGE_SIZE_LIMIT = 100
 #: Fewer entries than this that have every word: entries with some of them are added.
 FEW_RESULTS = 10
@@ -39,6 +40,11 @@ PARTIAL_SHARE = 0.45
 #: Rows that each word alone, or each two of them, may add, and how many of the rarest are asked.
 ROWS_PER_GROUP = 40
 RAREST_GROUPS = 4
+#: A text with more groups than this is a question in whole sentences, of which no entry has every word.
+SENTENCE_GROUPS = 8
+#: So many of the rarest of its groups are asked alone, and so many two by two.
+SENTENCE_RAREST_GROUPS = 8
+PAIRED_GROUPS = 6
 #: Groups that count less than this share of what the rarest counts lead nowhere by themselves.
 TELLING_SHARE = 0.15
 
@@ -165,9 +171,10 @@ def _parts(plan: Plan) -> list[tuple[Asked, Index]]:
     """Questions for some of the groups: all that the index knows, two of the rarest, then each of these."""
     least = TELLING_SHARE * max(plan.weights)
     known = [number for number, tokens in enumerate(plan.tokens) if tokens and plan.weights[number] > least]
-    rarest = tuple(sorted(known, key=lambda number: (-plan.weights[number], number))[:RAREST_GROUPS])
+    most = SENTENCE_RAREST_GROUPS if len(known) > SENTENCE_GROUPS else RAREST_GROUPS
+    rarest = tuple(sorted(known, key=lambda number: (-plan.weights[number], number))[:most])
     questions = [(plan.asked_for(tuple(known)), Index.WORDS)] if len(known) > 2 else []
-    questions += [(plan.asked_for(two), Index.WORDS) for two in combinations(rarest, 2)]
+    questions += [(plan.asked_for(two), Index.WORDS) for two in combinations(rarest[:PAIRED_GROUPS], 2)]
     for number in rarest:
         questions += [(plan.asked_for((number,)), index) for index in (Index.HEAD, Index.WORDS)]
     return questions

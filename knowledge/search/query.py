@@ -18,7 +18,7 @@ QUERY_CHARS = 10_000
 WORDS_CHARS = 1_000
 #: Operators (`tag:`, `-word`, quotes) count in a line that a person typed, not in pasted text.
 OPERATOR_CHARS = 200
-GROUPS = 16
+GROUPS = 32
 ALIAS_WORDS = 6
 #: What parts of a query count, in units of their rarity. Beside a code its message is only the
 #: headline, and the names and numbers of a message line say nothing about the problem.

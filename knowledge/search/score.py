@@ -27,6 +27,8 @@ _ELSEWHERE = FIELDS["solution"][0] / (FIELDS["solution"][0] + _K1)
 _LENGTH_FREE = 1 - _B
 #: How much more an entry is worth that meets more of the query.
 _COVERAGE_POWER = 1.5
+#: The same for texts of many groups: a question in whole sentences has words that matter little.
+_SENTENCE_GROUPS, _SENTENCE_POWER = 8, 0.5
 #: Reward for the entry's own code, in units of the code's rarity.
 _OWN_CODE = 2.0
 #: The same for a title that begins with the code.
@@ -78,10 +80,11 @@ def scored(
     columns.pairs_add(points, groups, weights)
     shares = columns.yielding(groups)
     total = sum(weights) or 1.0
+    power = _SENTENCE_POWER if len(groups) > _SENTENCE_GROUPS else _COVERAGE_POWER
     found = []
     for document, worth, share, meets in zip(documents, points, shares, met, strict=True):
         coverage = meets / total
-        score = round(worth * share * coverage**_COVERAGE_POWER * document[1], 9)
+        score = round(worth * share * coverage**power * document[1], 9)
         found.append((-score, document[0], coverage, document))
     found.sort(key=itemgetter(0, 1))
     return [Scored(rank, -less, coverage, document) for less, rank, coverage, document in found]
