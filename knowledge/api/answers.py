@@ -74,7 +74,7 @@ class PageFacts(Schema):
     page: int
     page_size: int
     total: int
-    total_capped: bool = Field(description="There are more than total; counting stops at 3,000.")
+    total_capped: bool = Field(description="There are more than total; counting stops at 1,000.")
     next: str | None = Field(description="Address of the next page.")
 
 

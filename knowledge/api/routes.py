@@ -74,7 +74,7 @@ class SearchAsked(Narrowed):
 
     q: str = Field(max_length=TEXT_CHARS, description="Code, message line or words, as in the search box.")
     code: str = Field("", max_length=64, description="A code that the entry must mention, in any spelling.")
-    order: SearchOrder = Field(SearchOrder.BEST, description="Of more than 3,000 results the most used are sorted.")
+    order: SearchOrder = Field(SearchOrder.BEST, description="Of more than 1,000 results the most used are sorted.")
 
 
 class ListAsked(Narrowed):
