@@ -45,7 +45,16 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
         "other_origin": reason.startswith(REASON_BAD_ORIGIN.partition("%")[0]),
         "written": list(_written(request)),
     }
-    return render(request, "403_csrf.html", context, status=403)
+    return render(request, "form_refused.html", context, status=403)
+
+
+def logged_out(request: HttpRequest) -> HttpResponse | None:
+    """What a form gets whose sender is not logged in any more; None where nothing in it would be lost."""
+    written = list(_written(request))
+    if not written:
+        return None
+    context = {"logged_out": True, "again": request.path, "written": written}
+    return render(request, "form_refused.html", context, status=403)
 
 
 def too_large(request: HttpRequest, most_bytes: int) -> HttpResponse:

@@ -10,11 +10,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from kbsite.failures import too_large, too_often
+from kbsite.failures import logged_out, too_large, too_often
 from knowledge.api.access import address_of
 from knowledge.bodies import body_bytes, body_drain
 from knowledge.errors import RateLimitedError
 from knowledge.rates import rate_take
+from migrations_ops.console.access import wants_json
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
@@ -44,6 +45,20 @@ class VisitorLimitMiddleware:
                 body_drain(request, most_bytes=settings.LARGE_FORM_BYTES)
                 return too_often(request, error)
         return self.get_response(request)
+
+
+class LoggedOutFormMiddleware:
+    """Gives the text back to somebody whose login ended while they wrote; the way to the login would forget it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.method != "POST" or request.user.is_authenticated or wants_json(request):
+            return response
+        to_login = response.headers.get("Location", "").startswith(f"{reverse(settings.LOGIN_URL)}?")
+        return (logged_out(request) if to_login else None) or response
 
 
 FORM = "application/x-www-form-urlencoded"

@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "migrations_ops.gate.LevelMiddleware",
     "kbsite.middleware.VisitorLimitMiddleware",
     "kbsite.middleware.LargeFormMiddleware",
+    "kbsite.middleware.LoggedOutFormMiddleware",
 ]
 
 ROOT_URLCONF = "kbsite.urls"

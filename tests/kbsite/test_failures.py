@@ -38,6 +38,16 @@ def test_a_form_that_is_no_longer_valid_gives_back_what_was_written(strict_clien
     assert "secret" not in html
 
 
+def test_somebody_whose_login_has_ended_gets_back_what_was_written(client: Client) -> None:
+    typed = {"title": "S0C7 in payroll", "problem": "Ends & stops", "password": "secret"}
+    response = client.post(reverse("entry_create"), typed)
+    html = response.content.decode()
+    assert response.status_code == 403
+    assert "Ends &amp; stops</textarea>" in html and "secret" not in html and "Nothing was saved" in html
+    assert f"{reverse('login')}?next={reverse('entry_create')}" in html
+    assert client.post(reverse("entry_create")).headers["Location"].startswith(reverse("login"))
+
+
 def test_a_browser_without_cookies_is_told_so(strict_client: Client) -> None:
     assert "Allow cookies" in strict_client.post(reverse("login"), {"username": "ana"}).content.decode()
 
