@@ -131,9 +131,9 @@ class Ground:
         return f"{self._name}_{label.replace('/', '_')}"
 
     def _database_copy(self, source: str, target: str) -> None:
-        self._admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", target)
         for _ in range(50):
             try:
+                self._admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", target)
                 self._admin("CREATE DATABASE {} TEMPLATE {}", target, source)
             except psycopg.errors.ObjectInUse:  # the server has not noticed yet that its client is dead
                 time.sleep(0.1)
@@ -161,8 +161,17 @@ class Ground:
 
 
 def _folder_copy(source: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*-shm"))
+    """Make one folder the other; a process that is just dying may still have a hand in either."""
+    for attempt in range(10):
+        try:
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*-shm"))
+        except OSError:
+            if attempt == 9:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 # The writer -------------------------------------------------------------------------------------
