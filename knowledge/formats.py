@@ -15,25 +15,13 @@ from django.conf import settings
 from import_export.formats.base_formats import CSV, JSON, XLSX
 
 from knowledge.errors import ImportTooLargeError, ImportUnreadableError
+from migrations_ops.spreadsheet import cell_escaped, cell_unescaped
 
-#: A spreadsheet runs a cell that begins so. Quotes before it count, so that escaping is reversible.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_ESCAPED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 #: What XML 1.0, and so a spreadsheet, cannot hold.
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 #: An XLSX file may unpack to this many times the allowed file size.
 XLSX_UNPACKED_FACTOR = 12
 CSV_FIELD_BYTES = 1024 * 1024
-
-
-def cell_escaped(text: str) -> str:
-    """The text with a quote before anything that a spreadsheet would run."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def cell_unescaped(text: str) -> str:
-    """The text without the quote that `cell_escaped` put there."""
-    return text[1:] if _ESCAPED_FORMULA.match(text) else text
 
 
 def _cell_printed(value: Any) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from knowledge.formats import cell_escaped
 from knowledge.transfer.judging import Judged, Verdict
 from knowledge.transfer.reading import FileKind
 from knowledge.transfer.reading.rows import ENTRIES
+from migrations_ops.spreadsheet import cell_escaped
 
 #: Reasons that the report counts; there are few, but the words in them can be many.
 _REASONS = 50

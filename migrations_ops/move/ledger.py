@@ -12,6 +12,7 @@ from typing import Any
 
 from migrations_ops.move.meaning import is_secret
 from migrations_ops.move.spans import SortKey
+from migrations_ops.spreadsheet import cell_escaped
 
 #: Differences of one table that are listed; all of them are counted.
 LISTED_PER_TABLE = 1_000
@@ -162,13 +163,12 @@ class Ledger:
         lines += [(), ("difference", "table", "key", "column", "source", "target")]
         lines += [difference.as_json().values() for difference in self.differences]
         out = io.StringIO()
-        csv.writer(out).writerows([[_unarmed(cell) for cell in line] for line in lines])
+        csv.writer(out).writerows([[_cell(value) for value in line] for line in lines])
         return out.getvalue()
 
 
 _OF_ROWS = {DifferenceKind.CHANGED, DifferenceKind.MISSING, DifferenceKind.EXTRA}
 
 
-def _unarmed(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
+def _cell(value: Any) -> Any:
+    return cell_escaped(value) if isinstance(value, str) else value

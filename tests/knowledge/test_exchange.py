@@ -22,12 +22,11 @@ from knowledge.formats import (
     EntriesJSON,
     SpreadsheetCSV,
     SpreadsheetXLSX,
-    cell_escaped,
-    cell_unescaped,
 )
 from knowledge.models import Entry, EntryOrigin, EntryStatus
 from knowledge.resources import EntryResource
 from knowledge.search import index_check
+from migrations_ops.spreadsheet import cell_escaped, cell_unescaped
 from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
@@ -185,10 +184,12 @@ def test_import_takes_the_permissions_to_add_and_to_change(client: Client) -> No
     assert client.get(reverse("admin:knowledge_entry_import")).status_code == 403
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-803", "@x", "\tx", "'=x", "''-x", "plain", "'plain", ""])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-803", "@x", "\tx", "'=x", "''-x", "plain", "'plain", "  =1", " '=1", "\n=1", "＝1", ""]
+)
 def test_escaping_of_formulas_is_reversible(text: str) -> None:
     assert cell_unescaped(cell_escaped(text)) == text
-    assert not cell_escaped(text).startswith(("=", "+", "-", "@", "\t"))
+    assert not cell_escaped(text).lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\n", "＝"))
 
 
 def test_a_spreadsheet_runs_nothing_that_an_entry_holds(client: Client, staff: User) -> None:

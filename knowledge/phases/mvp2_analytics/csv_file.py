@@ -9,9 +9,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from knowledge.phases.mvp2_analytics.reports import Table
-
-#: A cell that begins with one of these is a formula to a spreadsheet.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+from migrations_ops.spreadsheet import cell_escaped
 
 
 def csv_response(table: Table, file_name: str) -> HttpResponse:
@@ -33,5 +31,4 @@ def cell(value: Any) -> Any:
         return value
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="seconds")
-    text = str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+    return cell_escaped(str(value))

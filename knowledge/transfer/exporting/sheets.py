@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from knowledge.formats import cell_escaped
 from knowledge.transfer.exporting.rows import ExportFilter, Heartbeat, entry_rows
+from migrations_ops.spreadsheet import cell_escaped
 
 COLUMNS = (
     *("id", "title", "problem", "solution", "category", "severity", "status", "tags", "codes", "created_by"),

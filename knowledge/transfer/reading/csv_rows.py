@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 from knowledge.errors import ImportUnreadableError
-from knowledge.formats import cell_unescaped
 from knowledge.transfer.limits import Limits, bounded
 from knowledge.transfer.reading.rows import ENTRIES, SourceRow, column_named
 from knowledge.transfer.reading.text import lines_bounded, text_opened
+from migrations_ops.spreadsheet import cell_unescaped
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_CHARS = 64 * 1024

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from knowledge.errors import ImportTooLargeError, ImportUnreadableError
-from knowledge.formats import cell_unescaped
 from knowledge.transfer.limits import Limits, bounded
 from knowledge.transfer.reading.json_rows import SECTIONS
 from knowledge.transfer.reading.rows import ENTRIES, SourceRow, column_named
+from migrations_ops.spreadsheet import cell_unescaped
 
 #: A document type can define entities that grow without end; no spreadsheet program writes one.
 _DOCTYPE = b"<!DOCTYPE"

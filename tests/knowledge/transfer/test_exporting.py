@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from knowledge.entries import entry_update
 from knowledge.errors import ExportOptionError
-from knowledge.formats import cell_unescaped
 from knowledge.models import Category, Entry, Feedback, ImportState, Tag
 from knowledge.transfer.exporting import ExportFilter, ExportFormat, export_write
 from knowledge.transfer.exporting import rows as export_rows
@@ -26,6 +25,7 @@ from knowledge.transfer.reading import source_open
 from knowledge.transfer.tables import EXPORTED, LEFT_OUT, WITHIN, Section
 from migrations_ops.archive import manifest_differences, tables_manifest
 from migrations_ops.phase import phase_at, phase_of_app
+from migrations_ops.spreadsheet import cell_unescaped
 from tests.knowledge.builders import entry_built
 from tests.knowledge.page_builders import a_person
 from tests.knowledge.transfer.test_commands import kb
