@@ -17,7 +17,15 @@ from knowledge.categories import category_named
 from knowledge.codes import Code, code_given
 from knowledge.entries import TAGS_PER_ENTRY
 from knowledge.labels import TAG_CHARS, tag_names
-from knowledge.models import PROBLEM_CHARS, SOLUTION_CHARS, TITLE_CHARS, Category, EntryStatus, Severity
+from knowledge.models import (
+    PROBLEM_CHARS,
+    SOLUTION_CHARS,
+    TITLE_CHARS,
+    Category,
+    EntryOrigin,
+    EntryStatus,
+    Severity,
+)
 from knowledge.text import storable, text_block, text_line
 from knowledge.transfer.moments import moment_read
 from knowledge.transfer.naming import FOR_PEOPLE, field_named, severity_named, status_named
@@ -40,7 +48,7 @@ class Draft:
 
     __slots__ = (
         *("id", "title", "problem", "solution", "category", "severity", "status", "tags", "codes"),
-        *("author_id", "created_at", "updated_at", "counts", "given", "refused", "problems"),
+        *("author_id", "created_at", "updated_at", "counts", "given", "refused", "problems", "exact"),
     )
 
     def __init__(self) -> None:
@@ -58,13 +66,17 @@ class Draft:
         #: Fields whose words nothing stands for.
         self.refused: set[str] = set()
         self.problems: list[str] = []
+        #: Columns of the entry as the archive of a site has them; None for other files.
+        self.exact: dict[str, Any] | None = None
 
 
 class DraftReader:
     """Makes drafts of the rows of one import."""
 
-    def __init__(self, options: ImportOptions, *, user: User | None) -> None:
+    def __init__(self, options: ImportOptions, *, user: User | None, exact: bool = False) -> None:
         self.options, self.user = options, user
+        #: Whether new entries become what they were on the site that the file comes from.
+        self.exact = exact
         self.may_publish = user is None or user.has_perm("knowledge.publish_entry")
         self.now = timezone.now()
         self.users = {name.lower(): pk for name, pk in User.objects.values_list("username", "pk")}
@@ -98,7 +110,10 @@ class DraftReader:
                 draft.problems.append(_("%(field)s: two columns are for it") % {"field": name})
             else:
                 self._read(draft, name, value)
-        self._kept_aside(draft, rest)
+        if self.exact:
+            self._exact(draft, values)
+        else:
+            self._kept_aside(draft, rest)
         return draft
 
     def complete(self, draft: Draft) -> None:
@@ -116,7 +131,7 @@ class DraftReader:
             draft.severity = self.options.severities.get("", Severity.MEDIUM)
         if not draft.status:
             draft.status = self.options.status if self.may_publish else EntryStatus.DRAFT
-        if draft.author_id is None and self.user:
+        if draft.author_id is None and self.user and "created_by_id" not in (draft.exact or {}):
             draft.author_id = self.user.pk
 
     def _field(self, column: str) -> str:
@@ -235,6 +250,24 @@ class DraftReader:
         if found > self.now + _CLOCKS_DIFFER:
             draft.problems.append(_("%(field)s: %(when)s lies in the future") % {"field": name, "when": word[:40]})
         return found
+
+    def _exact(self, draft: Draft, values: dict[str, Any]) -> None:
+        """What other files do not have: origin, version, last use, who changed it, and that nobody wrote it."""
+        draft.exact = {}
+        if (origin := values.get("origin")) in EntryOrigin.values:
+            draft.exact["origin"] = str(origin)
+        version = values.get("version")
+        if isinstance(version, int) and 1 <= version <= _MOST_COUNT:
+            draft.exact["version"] = version
+        if "last_used_at" in values:
+            draft.exact["last_used_at"] = self._moment(draft, "last_used_at", values["last_used_at"])
+        if "updated_by" in values:
+            name = _word(values["updated_by"])
+            draft.exact["updated_by_id"] = self.users.get(self.options.authors.get(name, name).lower())
+        if draft.updated_at:
+            draft.exact["updated_at"] = draft.updated_at
+        if "created_by" in values and values["created_by"] is None:
+            draft.exact["created_by_id"] = None
 
     def _count(self, draft: Draft, name: str, value: Any) -> None:
         word = _word(value) or "0"

@@ -1,4 +1,5 @@
-"""A file becomes entries: generators of batches, each of which commits with the place it has come to.
+"""A file becomes entries, and the archive of a site its other rows too: generators of batches, each of which
+commits with the place it has come to.
 
 `import_read` reads the file to its end; `import_check` decides about every row and writes none; `import_write`
 decides in the same way and writes. A generator that was cut off begins again at the last committed cursor.
@@ -6,10 +7,10 @@ decides in the same way and writes. A generator that was cut off begins again at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any
+from itertools import groupby, islice
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
@@ -21,9 +22,12 @@ from knowledge.transfer.drafts import DraftReader
 from knowledge.transfer.files import ROWS, SEEN, VERDICTS, import_folder
 from knowledge.transfer.judging import Judge, Judged, Verdict, by_verdict
 from knowledge.transfer.options import ImportOptions, OnError
-from knowledge.transfer.reading import source_open
+from knowledge.transfer.reading import FileKind, source_open
 from knowledge.transfer.reading.rows import ENTRIES, column_named
 from knowledge.transfer.reports import FailedRows, Report, verdict_lines
+from knowledge.transfer.restoring.judging import TableJudge, TableRow
+from knowledge.transfer.restoring.tables import KNOWN
+from knowledge.transfer.restoring.writing import table_rows_write
 from knowledge.transfer.seen import Seen, seen_opened
 from knowledge.transfer.spool import SpooledRow, spool_rows, spool_write
 from knowledge.transfer.writing import Labels, entries_write
@@ -31,9 +35,12 @@ from migrations_ops.steps.base import Batch
 
 BATCH_ROWS = 500
 START = {"place": 0, "offset": 0}
-#: What is counted of rows that are no entries.
+#: What is counted of rows that nothing reads.
 UNREAD = "unread"
+#: What is counted of rows of tables whose level is closed.
+CLOSED = "closed"
 Heartbeat = Callable[[], None]
+_Row = TypeVar("_Row", Judged, TableRow)
 
 
 def _silent() -> None:
@@ -63,7 +70,9 @@ def import_check(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbea
     with _work_opened(job, cursor, "preview", heartbeat) as work, (work.folder / VERDICTS).open("ab") as file:
         file.truncate(work.cursor.get("verdicts", 0))
         for rows in work.batches():
-            judged = work.judged(rows)
+            judged: list[Judged | TableRow] = []
+            for section, some in _by_section(rows):
+                judged += work.judged(section, some)
             file.write("".join(verdict_lines(judged)).encode())
             file.flush()
             yield work.done(rows, judged, verdicts=file.tell())
@@ -82,9 +91,9 @@ def import_write(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbea
     labels = Labels()
     with _work_opened(job, cursor, "report", heartbeat) as work:
         for rows in work.batches():
-            judged = work.judged(rows)
-            found = by_verdict(judged)
-            _written(job, [*found[Verdict.NEW], *found[Verdict.CHANGED]], labels)
+            judged: list[Judged | TableRow] = []
+            for section, some in _by_section(rows):
+                judged += _section_written(work, section, some, labels)
             yield work.done(rows, judged)
 
 
@@ -104,22 +113,43 @@ def _refuse_invalid(job: Import) -> None:
         raise ImportRefusedError(reason=reason % {"count": invalid})
 
 
-def _written(job: Import, rows: list[Judged], labels: Labels) -> None:
+def _by_section(rows: list[SpooledRow]) -> Iterator[tuple[str, list[SpooledRow]]]:
+    return ((section, list(some)) for section, some in groupby(rows, key=lambda one: one.row.section))
+
+
+def _section_written(work: _Work, section: str, some: list[SpooledRow], labels: Labels) -> Sequence[Judged | TableRow]:
+    """Decide about rows of one section and write them."""
+    if section == ENTRIES:
+        judged = work.judge.judged(some)
+        found = by_verdict(judged)
+        new_first = [*found[Verdict.NEW], *found[Verdict.CHANGED]]
+        _written(new_first, lambda rows: entries_write(work.job, rows, labels, user=work.job.user), labels.forget)
+        return judged
+    table_rows = work.table_judged(section, some)
+    _written(
+        [row for row in table_rows if row.verdict in {Verdict.NEW, Verdict.CHANGED}],
+        lambda rows: table_rows_write(work.job, rows, work.seen),
+        labels.forget,
+    )
+    return table_rows
+
+
+def _written(rows: list[_Row], write: Callable[[list[_Row]], None], forget: Callable[[], None]) -> None:
     """Write rows; what the database refuses is looked for by halves, and only that is left out."""
     if not rows:
         return
     try:
         with transaction.atomic():
-            entries_write(job, rows, labels, user=job.user)
+            write(rows)
     except (DataError, IntegrityError) as error:
-        labels.forget()
+        forget()
         if len(rows) == 1:
             rows[0].verdict = Verdict.INVALID
             rows[0].reason = _("the database refused it: %(error)s") % {"error": str(error).strip()[:200]}
             return
         middle = len(rows) // 2
-        _written(job, rows[:middle], labels)
-        _written(job, rows[middle:], labels)
+        _written(rows[:middle], write, forget)
+        _written(rows[middle:], write, forget)
 
 
 class _Work:
@@ -129,9 +159,12 @@ class _Work:
         self.job, self.cursor, self.field = job, cursor, field
         self.folder = import_folder(job)
         self.report = Report(getattr(job, field) if cursor.get("place") else None)
-        reader = DraftReader(ImportOptions.of(job.options), user=job.user)
+        self.seen, exact = seen, job.kind == FileKind.ARCHIVE
+        reader = DraftReader(ImportOptions.of(job.options), user=job.user, exact=exact)
         reader.unknown = self.report.unknown
-        self.judge = Judge(reader, seen, locking=field == "report")
+        locking = field == "report"
+        self.judge = Judge(reader, seen, locking=locking)
+        self.tables = TableJudge(reader.options, seen, user=job.user, locking=locking) if exact else None
         name = "failed" if field == "report" else "invalid"
         self.failed = FailedRows(self.folder, name, job.kind, job.columns, cursor.get("failed", 0))
 
@@ -142,21 +175,26 @@ class _Work:
         while batch := list(islice(rows, BATCH_ROWS)):
             yield batch
 
-    def judged(self, rows: list[SpooledRow]) -> list[Judged]:
-        """What becomes of the entries among the rows; the others are counted."""
-        for one in rows:
-            if one.row.section != ENTRIES:
-                self.report.add(one.row.section, UNREAD)
-        return self.judge.judged([one for one in rows if one.row.section == ENTRIES])
+    def judged(self, section: str, rows: list[SpooledRow]) -> Sequence[Judged | TableRow]:
+        """What becomes of rows of one section."""
+        return self.judge.judged(rows) if section == ENTRIES else self.table_judged(section, rows)
 
-    def done(self, rows: list[SpooledRow], judged: list[Judged], **more: int) -> Batch:
+    def table_judged(self, section: str, rows: list[SpooledRow]) -> list[TableRow]:
+        """What becomes of rows of a table; those of a closed level, or that nothing reads, are counted."""
+        if self.tables is not None and section in self.tables.models:
+            return self.tables.judged(section, rows)
+        closed = self.tables is not None and section in KNOWN
+        self.report.add(section, CLOSED if closed else UNREAD, count=len(rows))
+        return []
+
+    def done(self, rows: list[SpooledRow], judged: Sequence[Judged | TableRow], **more: int) -> Batch:
         """Count a batch, keep its failed rows, save the report; where to go on."""
         for one in judged:
-            self.report.add(ENTRIES, one.verdict.value, one.reason)
+            self.report.add(one.spooled.row.section, one.verdict.value, one.reason)
         self.failed.add(
             (one.spooled.row.number, one.spooled.row.values, one.reason)
             for one in judged
-            if one.verdict == Verdict.INVALID
+            if one.verdict == Verdict.INVALID and one.spooled.row.section == ENTRIES
         )
         place, offset = rows[-1].place, rows[-1].offset
         self.cursor = {"place": place, "offset": offset, "failed": self.failed.size_bytes, **more}
@@ -177,6 +215,12 @@ def _work_opened(job: Import, cursor: dict[str, Any], field: str, heartbeat: Hea
         for number, key in written.values_list("number", "key").iterator(chunk_size=2_000):
             yield number, UUID(key)
 
+    def own_made() -> Iterator[bytes]:
+        added = job.rows.filter(before__isnull=True, version__isnull=False).order_by("pk")
+        for table, key in added.values_list("table", "key").iterator(chunk_size=2_000):
+            yield UUID(key).bytes if table == Entry._meta.db_table else f"{table}:{key}".encode()
+
     name = SEEN if field == "report" else f"preview-{SEEN}"
-    with seen_opened(folder / name, place=cursor.get("place"), heartbeat=heartbeat, own=own) as seen:
+    path = folder / name
+    with seen_opened(path, place=cursor.get("place"), heartbeat=heartbeat, own=own, own_made=own_made) as seen:
         yield _Work(job, cursor, field, seen)

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from knowledge.errors import ImportGoneError, ImportStateError, KnowledgeError
-from knowledge.models import Import, ImportState
+from knowledge.models import Entry, Import, ImportState
 from knowledge.transfer.files import FACTS, Readable, file_copied, import_files_remove, import_folder
 from knowledge.transfer.importing import import_check, import_read, import_write
 from knowledge.transfer.limits import limits
@@ -25,6 +25,7 @@ from migrations_ops.steps.base import Batch
 
 Generator = Callable[[Import, dict[str, Any] | None], Iterator[Batch]]
 Progress = Callable[[int, int], None]
+_ENTRIES = Entry._meta.db_table
 #: Imports that are looked through for the same columns.
 _REMEMBERED = 200
 
@@ -141,7 +142,15 @@ def import_take_back(job: Import, *, progress: Progress = _quiet) -> Import:
 def rows_kept(job: Import) -> list[dict[str, str]]:
     """What an undo has left in place, and why."""
     rows = job.rows.exclude(kept="").order_by("number")
-    return [{"entry": row.key, "row": str(row.number), "reason": row.kept} for row in rows]
+    return [
+        {
+            "entry": row.key if row.table == _ENTRIES else "",
+            "table": row.table,
+            "row": str(row.number),
+            "reason": row.kept,
+        }
+        for row in rows
+    ]
 
 
 def _state_expected(job: Import, *states: ImportState) -> None:

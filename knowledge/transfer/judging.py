@@ -94,7 +94,12 @@ class Judge:
                 stood[draft.id] = one.row.number
         self._new(fresh)
         self.seen.add(self._remembered(found))
+        self.seen.make((one.entry_id.bytes, one.spooled.place) for one in self._kept_for_tables(fresh) if one.entry_id)
         return found
+
+    def _kept_for_tables(self, fresh: list[Judged]) -> list[Judged]:
+        """The new entries that rows of other tables may hang on."""
+        return [one for one in fresh if one.verdict == Verdict.NEW] if self.reader.exact else []
 
     def _completed(self, judged: Judged, draft: Draft) -> bool:
         """Whether the row can become an entry."""
@@ -186,7 +191,7 @@ def _differences(draft: Draft, before: Before) -> Iterator[tuple[str, str, str]]
     for name in WRITTEN:
         old, new = before.entry[name], getattr(draft, name)
         if name in draft.given and new and new != old:
-            yield (name, *_shortened(old, new))
+            yield (name, *shortened(old, new))
     if "tags" in draft.given:
         names = {name for _link, _tag, name in before.tags}
         if names != set(draft.tags):
@@ -199,7 +204,7 @@ def _differences(draft: Draft, before: Before) -> Iterator[tuple[str, str, str]]
             yield "codes", ", ".join(old_codes), ", ".join(new_codes)
 
 
-def _shortened(old: str, new: str) -> tuple[str, str]:
+def shortened(old: str, new: str) -> tuple[str, str]:
     """Both texts from a little before the first difference on."""
     start = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     start = max(0, start - 30)

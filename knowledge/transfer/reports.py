@@ -13,6 +13,7 @@ from typing import Any
 from knowledge.transfer.judging import Judged, Verdict
 from knowledge.transfer.reading import FileKind
 from knowledge.transfer.reading.rows import ENTRIES
+from knowledge.transfer.restoring.judging import TableRow
 from migrations_ops.spreadsheet import cell_escaped
 
 #: Reasons that the report counts; there are few, but the words in them can be many.
@@ -101,7 +102,7 @@ def _csv_line(cells: list[str]) -> str:
     return text.getvalue()
 
 
-def verdict_lines(rows: Iterable[Judged]) -> Iterator[str]:
+def verdict_lines(rows: Iterable[Judged | TableRow]) -> Iterator[str]:
     """A preview's rows as JSON lines."""
     for row in rows:
         yield (

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS texts (
     digest BLOB PRIMARY KEY, entry BLOB NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ids (id BLOB PRIMARY KEY, place INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (key BLOB PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS complete (since TEXT);
 """
 _HEARTBEAT_ROWS = 5_000
@@ -61,6 +62,15 @@ class Seen:
             self.database.executemany("INSERT OR IGNORE INTO ids VALUES (?, ?, ?)", ids)
             self.database.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", texts)
 
+    def made(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of these keys that the rows of the file have made or taken."""
+        return {key for (key,) in self._found("SELECT key FROM made WHERE key IN ({})", list(keys))}
+
+    def make(self, keys: Iterable[tuple[bytes, int]]) -> None:
+        """Remember keys that rows of the file make or take: key, place."""
+        with self._together():
+            self.database.executemany("INSERT OR IGNORE INTO made VALUES (?, ?)", keys)
+
     @contextmanager
     def _together(self) -> Iterator[None]:
         self.database.execute("BEGIN")
@@ -71,6 +81,7 @@ class Seen:
         """Forget rows of the file that come after a place."""
         self.database.execute("DELETE FROM texts WHERE place > ?", [place])
         self.database.execute("DELETE FROM ids WHERE place > ?", [place])
+        self.database.execute("DELETE FROM made WHERE place > ?", [place])
 
     def _found(self, sql: str, keys: list[bytes]) -> Iterator[Any]:
         for first in range(0, len(keys), _PARAMETERS):
@@ -85,10 +96,12 @@ def seen_opened(
     place: int | None,
     heartbeat: Callable[[], None] = lambda: None,
     own: Callable[[], Iterable[tuple[int, UUID]]] = list,
+    own_made: Callable[[], Iterable[bytes]] = list,
 ) -> Iterator[Seen]:
     """What was there before a file, and what its rows up to `place` have had; made anew without a place.
 
-    `own` gives row and id of the rows that this import has written already, for the case that the file is lost.
+    `own` gives row and id of the entries that this import has written already, `own_made` the keys of rows that it
+    has added, for the case that the file is lost.
     """
     database = sqlite3.connect(path, isolation_level=None)
     try:
@@ -99,6 +112,7 @@ def seen_opened(
         seen = Seen(database)
         if place is None or not database.execute("SELECT 1 FROM complete").fetchone():
             _filled(seen, own(), place or 0, heartbeat)
+            seen.make((key, place or 0) for key in own_made())
         seen.forget_after(place or 0)
         yield seen
     finally:
@@ -108,7 +122,7 @@ def seen_opened(
 def _filled(seen: Seen, own: Iterable[tuple[int, UUID]], place: int, heartbeat: Callable[[], None]) -> None:
     rows_of = {pk: number for number, pk in own}
     seen.database.execute("BEGIN")
-    for table in ("texts", "ids", "complete"):
+    for table in ("texts", "ids", "made", "complete"):
         seen.database.execute(f"DELETE FROM {table}")
     entries = Entry.objects.order_by("pk").values_list("pk", "title", "problem")
     texts = (

@@ -33,24 +33,35 @@ from knowledge.models import (
     Validation,
 )
 from knowledge.search import index_forget, index_update
+from knowledge.transfer.restoring.undoing import table_rows_undo
+from knowledge.transfer.tables import EXPORTED, Section
 from knowledge.transfer.writing import CHANGED_COLUMNS, insert
 from migrations_ops.archive import columns_of, value_of
 from migrations_ops.steps.base import Batch
 
 BATCH_ROWS = 500
 _ENTRIES = Entry._meta.db_table
+#: What entries name. Rows of an archive have a version in the journal; labels that were made for entries have none.
+_WORDS = frozenset(EXPORTED[Section.VOCABULARY])
 
 
 def import_undo(
     job: Import, cursor: dict[str, Any] | None, heartbeat: Callable[[], None] = lambda: None
 ) -> Iterator[Batch]:
-    """Take back what an import did, last rows first; labels that it made and nothing has any more go last."""
+    """Take back what an import did, last rows first.
+
+    Rows that hang on entries go before them, labels that the import made and nothing has any more after them.
+    """
     below = (cursor or {}).get("below")
     while rows := _next(job, below):
-        with_version = _locked([row for row in rows if row.table == _ENTRIES])
-        _added_removed([row for row in rows if row.table == _ENTRIES and row.before is None], with_version)
-        _changed_restored([row for row in rows if row.before is not None], with_version)
-        _labels_removed([row for row in rows if row.table != _ENTRIES])
+        entries = [row for row in rows if row.table == _ENTRIES]
+        words = [row for row in rows if row.table in _WORDS]
+        table_rows_undo([row for row in rows if row.table != _ENTRIES and row.table not in _WORDS], _keep)
+        with_version = _locked(entries)
+        _added_removed([row for row in entries if row.before is None], with_version)
+        _changed_restored([row for row in entries if row.before is not None], with_version)
+        table_rows_undo([row for row in words if row.version is not None], _keep)
+        _labels_removed([row for row in words if row.version is None])
         below = rows[-1].pk
         heartbeat()
         yield Batch({"below": below}, len(rows))
@@ -65,6 +76,8 @@ class UndoOutlook:
     #: Entries that were edited since and would stay: key and title, the first ones.
     edited: list[tuple[str, str]]
     edited_count: int
+    #: Rows of other tables that came with the archive of a site.
+    others: int
 
 
 def undo_outlook(job: Import, *, most: int = 50) -> UndoOutlook:
@@ -84,6 +97,7 @@ def undo_outlook(job: Import, *, most: int = 50) -> UndoOutlook:
         changed=entries.filter(before__isnull=False).count(),
         edited=edited,
         edited_count=count,
+        others=job.rows.exclude(table=_ENTRIES).filter(version__isnull=False).count(),
     )
 
 

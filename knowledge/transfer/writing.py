@@ -78,13 +78,15 @@ def entries_write(job: Import, rows: Sequence[Judged], labels: Labels, *, user: 
     journal = [ImportedRow(imported=job, table=table, key=key) for table, key in labels.made]
     journal += _added(job, new, labels, codes)
     journal += _changed(job, changed, labels, codes, user)
-    _journaled(journal)
+    journal_write(journal)
     index_update([row.entry_id for row in rows if row.entry_id])
 
 
 def _codes(row: Judged) -> list[Code]:
     """The codes that the entry will have: given ones, or those it had, then those in its texts."""
     draft, before = row.draft, row.before
+    if draft.exact is not None and before is None and "codes" in draft.given:
+        return codes_of(draft.codes, ())
     texts = [_now(row, name) for name in _TEXTS]
     given: Iterable[Code] = draft.codes
     if before is not None and not draft.codes:
@@ -113,7 +115,11 @@ def _added(job: Import, rows: list[Judged], labels: Labels, codes: dict[int, lis
     )
     return [
         ImportedRow(
-            imported=job, table=Entry._meta.db_table, key=str(row.entry_id), number=row.spooled.row.number, version=1
+            imported=job,
+            table=Entry._meta.db_table,
+            key=str(row.entry_id),
+            number=row.spooled.row.number,
+            version=(row.draft.exact or {}).get("version", 1),
         )
         for row in rows
     ]
@@ -139,6 +145,8 @@ def _entry_values(row: Judged, moment: Callable[[datetime], Any]) -> tuple[Any, 
         "created_at": moment(created),
         "updated_at": moment(max(draft.updated_at or created, created)),
     }
+    for name, value in (draft.exact or {}).items():
+        values[name] = moment(value) if isinstance(value, datetime) else value
     return tuple(values[name] for name in _ENTRY_COLUMNS)
 
 
@@ -290,7 +298,8 @@ def _plain(before: Before, review: list[Any] | None, *, made_version: bool) -> d
 # Rows -----------------------------------------------------------------------------------------
 
 
-def _journaled(journal: list[ImportedRow]) -> None:
+def journal_write(journal: list[ImportedRow]) -> None:
+    """Add rows to the journal of an import."""
     columns = ("imported_id", "table", "key", "number", "version", "before", "kept")
     quoted = [connection.ops.quote_name(name) for name in columns]
     column = ImportedRow._meta.get_field("before")

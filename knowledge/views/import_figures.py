@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from knowledge.models import Import
 from knowledge.transfer.files import FACTS, VERDICTS, import_folder
+from knowledge.transfer.importing import CLOSED, UNREAD
 from knowledge.transfer.judging import Verdict
+from knowledge.transfer.reading.rows import ENTRIES
 from knowledge.transfer.reports import Report
+from knowledge.transfer.restoring.tables import table_title
 from knowledge.views.bulk import import_badge
 from migrations_ops.console.present.quantities import count_text, size_text
 
@@ -22,25 +26,45 @@ VERDICT_LABELS = {
     Verdict.DUPLICATE: (_("Duplicate, skipped"), "warn"),
     Verdict.INVALID: (_("Invalid"), "fail"),
 }
+#: What became of rows of other tables than the entries.
+OTHER_WORDS = {
+    Verdict.NEW: _("%s new"),
+    Verdict.CHANGED: _("%s changed"),
+    Verdict.SAME: _("%s the same"),
+    Verdict.DUPLICATE: _("%s skipped"),
+    Verdict.INVALID: _("%s invalid"),
+    CLOSED: _("%s not imported: their level is closed"),
+    UNREAD: _("%s not imported: nothing reads them"),
+}
 DELIMITERS = {",": _("comma"), ";": _("semicolon"), "\t": _("tab"), "|": _("bar")}
 REASONS_SHOWN = 20
 
 
 def figures(job: Import, values: dict[str, Any]) -> dict[str, Any]:
-    """Numbers of rows by verdict, the reasons of invalid ones, sections that were only counted."""
+    """Numbers of entries by verdict, the reasons of invalid rows, and what became of the rows of other tables."""
     report = Report(values)
-    entries: Mapping[str, int] = report.sections.get("entries", {})
-    others = {name: sum(numbers.values()) for name, numbers in report.sections.items() if name != "entries"}
     return {
         "rows": count_text(report.rows),
-        "verdicts": [
-            {"name": verdict.value, "label": label, "tone": tone, "count": count_text(entries.get(verdict, 0))}
-            for verdict, (label, tone) in VERDICT_LABELS.items()
-        ],
+        "verdicts": _verdicts(report.sections.get(ENTRIES, {})),
+        "verdicts_of_all": _verdicts(sum(report.sections.values(), Counter())),
         "reasons": [(text, count_text(count)) for text, count in report.reasons.most_common(REASONS_SHOWN)],
-        "others": [(name, count_text(count)) for name, count in others.items()],
+        "others": [
+            (
+                table_title(name),
+                ", ".join(str(OTHER_WORDS[word]) % count_text(numbers[word]) for word in OTHER_WORDS if numbers[word]),
+            )
+            for name, numbers in report.sections.items()
+            if name != ENTRIES
+        ],
         "has_rows": (import_folder(job) / VERDICTS).exists(),
     }
+
+
+def _verdicts(numbers: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"name": verdict.value, "label": label, "tone": tone, "count": count_text(numbers.get(verdict, 0))}
+        for verdict, (label, tone) in VERDICT_LABELS.items()
+    ]
 
 
 def import_facts(job: Import) -> dict[str, Any]:

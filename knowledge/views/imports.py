@@ -155,7 +155,7 @@ def rows(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "job": job,
         "rows": found,
-        "verdicts": figures(job, job.preview)["verdicts"],
+        "verdicts": figures(job, job.preview)["verdicts_of_all"],
         "verdict": verdict,
         "next": after if after >= 0 else None,
         "is_first": offset == "0",
@@ -196,6 +196,11 @@ def _undo_prompt(job: Import) -> Prompt:
         % {"n": outlook.added},
         _("%(n)d changed entries become what they were before.") % {"n": outlook.changed},
     ]
+    if outlook.others:
+        consequences.append(
+            _("%(n)d rows of other tables go or become what they were before, unless they were changed since.")
+            % {"n": outlook.others}
+        )
     if outlook.edited_count:
         consequences.append(
             _("%(n)d of them were edited since and stay as they are; the first are listed below.")

@@ -14,6 +14,7 @@ from typing import Any, cast
 from knowledge.errors import ImportTooLargeError, ImportUnreadableError
 from knowledge.transfer.limits import Limits, bounded
 from knowledge.transfer.reading.rows import ENTRIES, SourceRow
+from knowledge.transfer.tables import EXPORTED, Section
 
 MANIFEST = "manifest.json"
 #: Of the manifest; another number is another format.
@@ -39,14 +40,16 @@ def archive_manifest_read(path: Path) -> dict[str, Any]:
             format="an archive",
             reason="it is no export of a knowledge base. A checkpoint is restored in the console, not imported.",
         )
-    if manifest.get("schema") != SCHEMA:
-        reason = f"it has schema {manifest.get('schema')!r}, and this release reads {SCHEMA}."
+    if (schema := manifest.get("schema")) != SCHEMA:
+        newer = isinstance(schema, int) and schema > SCHEMA
+        reason = f"it has schema {schema!r}, and this release reads {SCHEMA}."
+        reason += " It comes from a newer release: bring this site up to date first." if newer else ""
         raise ImportUnreadableError(format="an archive", reason=reason)
     return manifest
 
 
 def archive_rows(path: Path, limits: Limits) -> Iterator[SourceRow]:
-    """The rows of every table, in the order of the manifest; the section of a row is its table.
+    """The rows of every table, those first that others name; the section of a row is its table.
 
     Raises ImportUnreadableError, at the end of a table also when it is not what the manifest says.
     """
@@ -54,10 +57,16 @@ def archive_rows(path: Path, limits: Limits) -> Iterator[SourceRow]:
     try:
         with zipfile.ZipFile(path) as archive:
             bounded(sum(item.file_size for item in archive.infolist()), limits.unpacked_bytes, "bytes unpacked")
-            for table, facts in manifest["tables"].items():
+            for table, facts in sorted(manifest["tables"].items(), key=_order):
                 yield from _table(archive, str(table), facts if isinstance(facts, dict) else {}, limits)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError) as error:
         raise ImportUnreadableError(format="an archive", reason=f"it is damaged or cut off ({error}).") from error
+
+
+def _order(table: tuple[str, Any]) -> int:
+    """Words before entries, entries before what hangs on them; tables that nobody knows last."""
+    known = [*EXPORTED[Section.VOCABULARY], *(name for names in EXPORTED.values() for name in names)]
+    return known.index(table[0]) if table[0] in known else len(known)
 
 
 def _table(archive: zipfile.ZipFile, table: str, facts: dict[str, Any], limits: Limits) -> Iterator[SourceRow]:

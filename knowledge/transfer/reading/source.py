@@ -13,7 +13,7 @@ from knowledge.transfer.limits import Limits, bounded, limits
 from knowledge.transfer.reading.archive_rows import archive_is_ours, archive_rows
 from knowledge.transfer.reading.csv_rows import csv_columns, csv_delimiter, csv_rows
 from knowledge.transfer.reading.json_rows import json_rows, jsonl_rows
-from knowledge.transfer.reading.rows import SourceRow
+from knowledge.transfer.reading.rows import ENTRIES, SourceRow
 from knowledge.transfer.reading.text import encoding_of
 from knowledge.transfer.reading.xlsx_rows import xlsx_rows
 
@@ -57,10 +57,11 @@ class Source:
                 yield row
 
     def columns(self) -> list[str]:
-        """The names of the columns as the first row has them, for mapping."""
+        """The names of the columns as the first entry has them, for mapping."""
         if self.kind is FileKind.CSV:
             return [name for name in csv_columns(self.path, self.encoding, self.limits) if name.strip()]
-        first = next(iter(self._all()), None)
+        rows = (row for row in self._all() if self.kind is not FileKind.ARCHIVE or row.section == ENTRIES)
+        first = next(rows, None)
         return list(first.values) if first else []
 
     def delimiter(self) -> str:
