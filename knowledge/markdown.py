@@ -12,6 +12,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from knowledge.markdown_usual import usual_html
+
 #: Fence language -> Pygments lexer. Others are shown as they are.
 LEXERS = {
     "cobol": "cobol",
@@ -36,14 +38,24 @@ _SCHEMES = {"http", "https", "mailto"}
 def markdown_html(text: str) -> SafeString:
     """The HTML of a Markdown text, safe to print whatever the text holds."""
     whole = text.encode("utf-8", "ignore").decode()  # nh3 refuses half surrogate pairs
-    clean = nh3.clean(
-        _renderer().render(whole),
-        tags=_TAGS,
-        attributes=_ATTRIBUTES,
-        url_schemes=_SCHEMES,
-        link_rel="noopener noreferrer nofollow",
+    usual = usual_html(whole, _inline_html)
+    clean = parsed_html(whole) if usual is None else usual
+    return mark_safe(clean)  # noqa: S308 - nh3 let through the tags and attributes above only; usual texts are escaped
+
+
+def parsed_html(text: str) -> str:
+    """The same HTML, made by the parser whatever the text is."""
+    return _cleaned(_renderer().render(text))
+
+
+def _inline_html(text: str) -> str:
+    return _cleaned(_renderer().renderInline(text))
+
+
+def _cleaned(html: str) -> str:
+    return nh3.clean(
+        html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES, link_rel="noopener noreferrer nofollow"
     )
-    return mark_safe(clean)  # noqa: S308 - nh3 let through the tags and attributes above only
 
 
 def markdown_tree(text: str) -> SyntaxTreeNode:
