@@ -53,6 +53,7 @@ from migrations_ops.phase import phase_at
 from tests.knowledge.builders import entry_built
 from tests.knowledge.page_builders import a_person
 from tests.knowledge.transfer.test_runs import killed
+from tests.sites import site_drop, site_new
 
 pytestmark = pytest.mark.django_db
 
@@ -61,8 +62,21 @@ MERGED = UUID(int=77)
 
 
 def filled() -> Entry:
-    """A site with rows in every table that is exported."""
-    ada, bob = a_person(name="ada"), a_person(name="bob")
+    """A site at MVP2 with rows in every table that is exported."""
+    entry = filled_below()
+    for number in (1, 2, 3):
+        UsageMetric.objects.create(entry=entry, day=date(2024, 5, number), views=number)
+    UsagePattern.objects.create(
+        type="code_surge", key="S0C7", title="S0C7", frequency=3, confidence=0.3, first_seen=THEN, last_seen=THEN
+    )
+    IgnoredQuery.objects.create(normalized="x", ignored_by="ada")
+    Baseline.objects.create(metric="searches", value=1 / 3, window_days=7)
+    return entry
+
+
+def filled_below() -> Entry:
+    """The same with the tables of MVP1 only."""
+    ada, bob = people()
     entry = entry_built(title="S0C7 at night", tags=["b", "a"], codes=["S0C7", "U17"], author=ada)
     entry_update(entry=entry, expected_version=1, author=bob, title="S0C7 at night, again", problem="It stops again.")
     Entry.objects.filter(pk=entry.pk).update(usage_count=9, success_count=1, last_used_at=THEN, origin="starter")
@@ -77,9 +91,8 @@ def filled() -> Entry:
     EntryMark.objects.create(entry=entry, user=ada, favourite=True)
     EntryFlag.objects.create(entry=other, reason="outdated", reporter=f"user:{ada.pk}", user=ada, created_at=THEN)
     PromotedResult.objects.create(normalized="s0c7", query="S0C7", entry=entry)
-    for number in (1, 2, 3):  # the same search three times in one moment: three rows all the same
+    for _same in range(3):  # the same search three times in one moment: three rows all the same
         SearchQuery.objects.create(query="s0c7", filters={"n": 1}, elapsed_ms=0.1 + 0.2, created_at=THEN)
-        UsageMetric.objects.create(entry=entry, day=date(2024, 5, number), views=number)
     SearchQuery.objects.create(query="x", user=bob, searcher=f"user:{bob.pk}", opened_entry=other, created_at=THEN)
     for key, value in (
         ("a.text", "é\u2028"),
@@ -89,12 +102,12 @@ def filled() -> Entry:
     ):
         Setting.objects.create(key=key, value=value, updated_by=ada)
     Plugin.objects.create(name="a-plugin", title="A plugin", phase_level=1, configuration={"a": 1}, last_run_at=THEN)
-    UsagePattern.objects.create(
-        type="code_surge", key="S0C7", title="S0C7", frequency=3, confidence=0.3, first_seen=THEN, last_seen=THEN
-    )
-    IgnoredQuery.objects.create(normalized="x", ignored_by="ada")
-    Baseline.objects.create(metric="searches", value=1 / 3, window_days=7)
     return entry
+
+
+def people() -> tuple[User, User]:
+    """Those who wrote; no archive brings accounts."""
+    return a_person(name="ada"), a_person(name="bob")
 
 
 def emptied() -> None:
@@ -316,3 +329,24 @@ def test_the_console_shows_what_becomes_of_every_table(tmp_path: Path, client: C
     Setting.objects.filter(key="a.list").update(value="since")
     import_take_back(job)
     assert "of kb_settings" in client.get(reverse("bulk_import", args=[job.pk])).text
+
+
+@pytest.mark.own_site
+@pytest.mark.skipif(os.environ.get("KB_TEST_KILL_ALL") != "1", reason="sites of their own take their time")
+def test_an_archive_goes_from_sqlite_to_postgresql_and_back_without_a_change(
+    tmp_path: Path, postgres_server: object
+) -> None:
+    path, given = tmp_path / "0.zip", "filled_below"
+    for number, vendor in enumerate(("sqlite", "postgresql", "sqlite")):
+        other = site_new(vendor, tmp_path / str(number))
+        try:
+            other.manage("migrate", "--verbosity=0")
+            other.python("-c", f"import django; django.setup()\nimport {__name__} as made; made.{given}()")
+            if number:
+                other.manage("kb", "import", str(path))
+                path = tmp_path / f"{number}.zip"
+            other.manage("kb", "export", str(path))
+        finally:
+            site_drop(other)
+        given = "people"
+    assert sums(path) == sums(tmp_path / "1.zip") == sums(tmp_path / "0.zip")

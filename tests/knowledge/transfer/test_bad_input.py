@@ -155,7 +155,7 @@ CORPUS: dict[str, tuple[Maker, str]] = {
     "JSONL with a broken line": (lambda folder: written(folder / "a.jsonl", b'{"a":1}\n{"a":\n'), "line 2"),
     "archive with another format": (lambda folder: archive_with(folder, b'{"format": 1, "tables": {}}'), "checkpoint"),
     "archive without manifest": (lambda folder: archive_with(folder, b"{"), "manifest"),
-    "archive of a newer schema": (lambda folder: archive_with(folder, EXPORT.replace(b'1, "t', b'9, "t')), "schema"),
+    "archive of a newer schema": (lambda folder: archive_with(folder, EXPORT.replace(b'1, "t', b'9, "t')), "newer"),
     "archive that was changed": (lambda folder: archive_with(folder, EXPORT), "manifest says"),
     "archive of no objects": (lambda folder: archive_with(folder, EXPORT, b"[1]\n"), "no object"),
     "archive with a missing table": (lambda folder: archive_with(folder, EXPORT.replace(b"kb_entries", b"kb_tags")), "damaged"),
