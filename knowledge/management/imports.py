@@ -29,6 +29,7 @@ from knowledge.transfer.options import (
     OnError,
     UnknownColumns,
 )
+from knowledge.transfer.reports import Report
 from knowledge.transfer.tasks import import_run_of, undo_enqueue
 from migrations_ops.management.reporting import name_short, user_name
 from migrations_ops.runner import run_inline
@@ -121,6 +122,7 @@ def _result(job: Import, report: dict[str, Any]) -> dict[str, Any]:
     failed = next((path for path in import_folder(job).glob(f"{name}.*") if path.stat().st_size), None)
     if failed:
         facts["failed_rows"] = str(failed)
+    if failed or Report(report).invalid:
         facts["exit_code"] = EXIT_INVALID
     return facts
 

@@ -52,6 +52,7 @@ from migrations_ops.models import RunState
 from migrations_ops.phase import phase_at
 from tests.knowledge.builders import entry_built
 from tests.knowledge.page_builders import a_person
+from tests.knowledge.transfer.test_commands import kb
 from tests.knowledge.transfer.test_runs import killed
 from tests.sites import site_drop, site_new
 
@@ -246,9 +247,9 @@ def test_a_damaged_row_is_invalid_and_spoils_no_other(tmp_path: Path) -> None:
         "search_history": ('"result_count":0', '"result_count":-1'),
     }
     _rewritten(path, damage)
-    job = import_run(brought(path))
-    assert job.report["sections"]["kb_settings"] == {"new": 1, "invalid": 1}
-    assert job.report["sections"]["search_history"] == {"invalid": 1}
+    sections = kb("import", str(path), code=3)["sections"]
+    assert sections["kb_settings"] == {"new": 1, "invalid": 1}
+    assert sections["search_history"] == {"invalid": 1}
     assert Setting.objects.get().key == "a"
 
 
@@ -350,3 +351,18 @@ def test_an_archive_goes_from_sqlite_to_postgresql_and_back_without_a_change(
             site_drop(other)
         given = "people"
     assert sums(path) == sums(tmp_path / "1.zip") == sums(tmp_path / "0.zip")
+
+
+@pytest.mark.usefixtures("level_2")
+def test_the_marks_of_people_follow_their_accounts_and_never_become_those_of_others(tmp_path: Path) -> None:
+    filled()
+    Feedback.objects.filter(voter="session:5").update(voter="user:987654")  # an account that was deleted
+    path = exported(tmp_path / "out.zip")
+    emptied()
+    User.objects.all().delete()
+    stranger = User.objects.create_user("stranger", id=987_654)
+    bob = a_person(name="bob")
+    import_run(brought(path))
+    assert Feedback.objects.get(user=bob).voter == SearchQuery.objects.get(query="x").searcher == f"user:{bob.pk}"
+    assert Feedback.objects.get(user=None).voter.startswith("session:")
+    assert not Feedback.objects.filter(voter=f"user:{stranger.pk}").exists()
