@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from knowledge.codes import Code, code_given, codes_find
+from knowledge.codes import Code, code_given, codes_find, codes_remembered
 from knowledge.errors import EntryGoneError, EntryInvalidError, RevisionGoneError, StaleEntryError
 from knowledge.history import RESTORED, revision_keep, revision_save
 from knowledge.labels import TAG_CHARS, codes_by_entry, entry_codes_set, entry_tags_set, tag_names
@@ -140,7 +140,7 @@ def entries_refresh(ids: Iterable[UUID]) -> int:
     """
     rest, done = iter(ids), 0
     while batch := list(islice(rest, BATCH_ROWS)):
-        with transaction.atomic():
+        with codes_remembered(), transaction.atomic():
             entries = list(Entry.objects.filter(pk__in=batch))
             for entry in entries:
                 _rendered(entry)

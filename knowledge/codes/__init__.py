@@ -1,6 +1,16 @@
 """Mainframe codes in text: recognised, and brought to one canonical form. Text in, dataclasses out."""
 
-from knowledge.codes.finder import Code, CodeMatch, code_given, code_normalize, codes_find
+from knowledge.codes.finder import Code, CodeMatch, code_given, code_normalize, codes_find, codes_remembered
 from knowledge.codes.table import FORMS, CodeForm, CodeKind
 
-__all__ = ["FORMS", "Code", "CodeForm", "CodeKind", "CodeMatch", "code_given", "code_normalize", "codes_find"]
+__all__ = [
+    "FORMS",
+    "Code",
+    "CodeForm",
+    "CodeKind",
+    "CodeMatch",
+    "code_given",
+    "code_normalize",
+    "codes_find",
+    "codes_remembered",
+]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -103,9 +105,31 @@ class CodeMatch:
     end: int
 
 
+#: Texts and their codes, in a block of `codes_remembered`.
+_remembered: ContextVar[dict[str, tuple[CodeMatch, ...]] | None] = ContextVar("codes_remembered", default=None)
+
+
 def codes_find(text: str) -> tuple[CodeMatch, ...]:
     """The codes in a running text, in order, without overlaps."""
-    return tuple(_matches(_plain(text)))
+    known = _remembered.get()
+    if known is None:
+        return tuple(_matches(_plain(text)))
+    if text not in known:
+        known[text] = tuple(_matches(_plain(text)))
+    return known[text]
+
+
+@contextmanager
+def codes_remembered() -> Iterator[None]:
+    """In this block each text is looked through once; it is about to be asked for by links and by the index.
+
+    The texts stay in memory until the block ends, so it holds a batch, not a whole file.
+    """
+    token = _remembered.set({})
+    try:
+        yield
+    finally:
+        _remembered.reset(token)
 
 
 def _plain(text: str) -> str:

@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from knowledge.codes import Code
+from knowledge.codes import Code, codes_remembered
 from knowledge.history import NOTE_CHARS
 from knowledge.labels import codes_ensure, tags_ensure
 from knowledge.markdown import markdown_html
@@ -70,6 +70,11 @@ class Labels:
 
 def entries_write(job: Import, rows: Sequence[Judged], labels: Labels, *, user: User | None) -> None:
     """Write new and changed rows, their journal and their index, in the transaction of the caller."""
+    with codes_remembered():
+        _entries_written(job, rows, labels, user)
+
+
+def _entries_written(job: Import, rows: Sequence[Judged], labels: Labels, user: User | None) -> None:
     new = [row for row in rows if row.before is None]
     changed = [row for row in rows if row.before is not None]
     codes = {id(row): _codes(row) for row in rows}

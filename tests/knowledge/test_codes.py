@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from knowledge.codes import FORMS, CodeForm, CodeKind, code_given, code_normalize, codes_find, finder
+from knowledge.codes import FORMS, CodeForm, CodeKind, code_given, code_normalize, codes_find, codes_remembered, finder
 
 EXAMPLES = [(form, text, code) for form in FORMS for text, code in form.examples.items()]
 
@@ -112,3 +112,13 @@ def test_words_that_are_no_words_do_not_stay_in_memory() -> None:
 )
 def test_every_dash_that_an_editor_or_a_phone_writes_is_a_minus(dash: str) -> None:
     assert [match.code for match in codes_find(f"insert got SQLCODE {dash}803")] == ["SQLCODE -803"]
+
+
+def test_a_remembered_text_has_the_same_codes_until_the_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "IGZ0020S then S0C7"
+    found = codes_find(text)
+    with codes_remembered():
+        assert codes_find(text) == found
+        monkeypatch.setattr(finder, "_matches", lambda _plain: iter(()))
+        assert codes_find(text) == found
+    assert codes_find(text) == ()
