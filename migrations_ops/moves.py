@@ -88,7 +88,7 @@ def target_of(typed_url: str, typed_password: str) -> tuple[str, str]:
     url, in_url = _split(typed)
     if problem := _option_problem(url):  # its address is not repeated: it may hold the secret
         raise MoveTargetError(target="this address", reason=problem)
-    if problem := _file_problem(url):
+    if url != place_here().url and (problem := _file_problem(url)):
         raise MoveTargetError(target=url, reason=problem)
     return url, password_seal(typed_password or in_url, secret_key=settings.SECRET_KEY)
 
