@@ -46,7 +46,7 @@ def main() -> int:
     address = options.address.rstrip("/")
     entry = entry_to_vote_for(address)
     before = votes_of(address, entry)
-    crowd = Crowd(address, f"/entries/{entry}/", PAGES)
+    crowd = Crowd(address, f"/entries/{entry}/", PAGES, rest_seconds=0)
     began = time.monotonic()
     crowd.start()
     try:

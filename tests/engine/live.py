@@ -22,6 +22,8 @@ class Crowd:
     address: str
     entry_path: str
     pages: tuple[str, ...]
+    #: How long each of them rests after a request; without a rest the run that they watch gets little of the processor.
+    rest_seconds: float = 0.05
     reads: int = 0
     #: Votes that the site has confirmed.
     votes: int = 0
@@ -65,6 +67,7 @@ class Crowd:
                 response.read()
             with self._lock:
                 self.reads += 1
+            self._stopping.wait(self.rest_seconds)
 
     def _vote(self) -> None:
         jar = http.cookiejar.CookieJar()
@@ -81,3 +84,4 @@ class Crowd:
         with self._lock:
             self.unsure -= 1
             self.votes += 1
+        self._stopping.wait(self.rest_seconds)

@@ -46,7 +46,7 @@ def comes_to(site: Site, number: str, state: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while site.manage_json("mvp", "move", "show", number)["state"] != state:
         assert time.monotonic() < deadline, site.manage("mvp", "show", number).stdout
-        time.sleep(0.2)
+        time.sleep(1)
 
 
 def test_nobody_sees_an_error_and_no_vote_is_lost_while_the_database_moves_there_and_back(
