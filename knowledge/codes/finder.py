@@ -16,10 +16,11 @@ CODE_TEXT_CHARS = 64
 #: Longest canonical form that the database keeps.
 CODE_CHARS = 32
 
-#: Every dash and minus as "-", every blank as a space, curly quotes straight: one character for one,
-#: so positions in the plain text are positions in the text.
+#: Every dash and minus as "-", every blank as a space, curly quotes straight, what Asian keyboards write in full
+#: width as ASCII: one character for one, so positions in the plain text are positions in the text.
 _PLAIN = str.maketrans(
-    dict.fromkeys(
+    {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | dict.fromkeys(
         "\u00ad\u02d7\u058a\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u208b\u2212\u2796\u2e3a\u2e3b"
         "\ufe58\ufe63\uff0d",
         "-",

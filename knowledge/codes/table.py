@@ -74,6 +74,10 @@ def _system(found: Groups) -> str:
     return "S" + found[1].upper().replace("O", "0")
 
 
+def _program_check(found: Groups) -> str:
+    return f"S0C{found[1].upper()}"
+
+
 def _user(found: Groups) -> str:
     return f"U{int(found[1]):04d}"
 
@@ -249,7 +253,16 @@ FORMS: tuple[CodeForm, ...] = (
         {"abend 4038": "U4038", "abended with 4038": "U4038"},
     ),
     CodeForm(CodeKind.USER_ABEND, r"(?:ABEND)?U(?!0{4})(\d{4})", _user, {"U4038": "U4038", "abendu0777": "U0777"}),
+    CodeForm(
+        CodeKind.USER_ABEND,
+        rf"USER\s{{1,3}}(?:ABEND|COMPLETION)(?:\s{{1,3}}CODE)?{GAP}(?!0{{1,2}}\b)(\d{{1,2}})",
+        _user,
+        {"user abend 16": "U0016", "USER COMPLETION CODE=8": "U0008"},
+    ),
     CodeForm(CodeKind.USER_ABEND, r"U(?!0{1,3}\b)(\d{2,3})", _user, {"U016": "U0016"}, whole=True),
+    CodeForm(
+        CodeKind.USER_ABEND, r"U[ -](?!0{1,4}\b)(\d{1,4})", _user, {"U 4038": "U4038", "u-16": "U0016"}, whole=True
+    ),
     CodeForm(
         CodeKind.USER_ABEND, r"(40\d\d|0[1-9]\d\d|00[1-9]\d)", _user, {"4038": "U4038", "0456": "U0456"}, whole=True
     ),
@@ -296,6 +309,13 @@ FORMS: tuple[CodeForm, ...] = (
         rf"(?:S[ -]?)?({one_of(ABENDS_BY_NUMBER)}|A03|B14|EC6|80A|04E|OC[A-F])",
         _system,
         {"806": "S806", "s 322": "S322", "EC6": "SEC6"},
+        whole=True,
+    ),
+    CodeForm(
+        CodeKind.SYSTEM_ABEND,
+        r"S?[ -]?[0O]C[ -]([0-9A-F])",
+        _program_check,
+        {"0c 7": "S0C7", "S0C 4": "S0C4", "oc-b": "S0CB"},
         whole=True,
     ),
     CodeForm(CodeKind.SYSTEM_ABEND, rf"S(?!000)({HEX3})", _system, {"S020": "S020", "s200": "S200"}, whole=True),

@@ -50,6 +50,11 @@ def test_a_match_says_where_it_stands() -> None:
     assert text[match.start : match.end] == "SQLCODE \u2212803"
 
 
+def test_codes_in_full_width_are_read_like_others() -> None:
+    wide = "".join(chr(ord(char) + 0xFEE0) for char in "SQLCODE=-803")
+    assert [match.code for match in codes_find(f"insert: {wide}")] == ["SQLCODE -803"]
+
+
 def test_abends_that_differ_by_zero_and_letter_o_stay_apart() -> None:
     assert [match.code for match in codes_find("AEI0 is not AEIO")] == ["AEI0", "AEIO"]
 
