@@ -48,7 +48,8 @@ def import_bring(
         job.size_bytes, job.sha256 = file_copied(file, copy, most_bytes=limits().file_bytes)
         source = source_open(copy)
         job.kind, job.columns = source.kind.value, [column_named(name) for name in source.columns()]
-        facts = {"encoding": source.encoding, "delimiter": source.delimiter()}
+        example = {column_named(name): value for name, value in source.example().items()}
+        facts = {"encoding": source.encoding, "delimiter": source.delimiter(), "example": example}
         (import_folder(job) / FACTS).write_text(json.dumps(facts))
     job.save()
     return job

@@ -35,12 +35,16 @@ _WORDS: dict[str, tuple[str, Any]] = {
 SYSTEM_CHARS = 60
 
 
-def choices_context(job: Import) -> dict[str, Any]:
-    """What the form prints."""
+def choices_context(job: Import, example: Mapping[str, str]) -> dict[str, Any]:
+    """What the form prints; `example` has the values of the first row."""
     options = ImportOptions.of(job.options)
     values = asdict(options)
     return {
-        "columns": [_column(name, options) for name in job.columns[:COLUMNS_SHOWN] if name not in FOR_PEOPLE],
+        "columns": [
+            {**_column(name, options), "example": example.get(name, "")}
+            for name in job.columns[:COLUMNS_SHOWN]
+            if name not in FOR_PEOPLE
+        ],
         "columns_more": max(0, len(job.columns) - COLUMNS_SHOWN),
         "words": [group for name in _WORDS if (group := _words(job, name, values))],
         "selects": [

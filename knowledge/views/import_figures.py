@@ -81,6 +81,7 @@ def import_facts(job: Import) -> dict[str, Any]:
         "rows": count_text(job.rows_total) if job.rows_total else "",
         "encoding": facts.get("encoding", ""),
         "delimiter": DELIMITERS.get(delimiter, delimiter),
+        "example": facts.get("example", {}),
         "failed_path": failed,
         "has_file": bool(job.path) and (folder / job.path).exists(),
     }

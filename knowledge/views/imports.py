@@ -110,16 +110,17 @@ def _context(request: HttpRequest, job: Import, error: str) -> dict[str, Any]:
     may_import, may_undo = request.user.has_perm(RUN_IMPORT), request.user.has_perm(UNDO_IMPORT)
     undoable = job.state in {ImportState.DONE, ImportState.RUNNING, ImportState.FAILED} and active is None
     run = active or import_run_of(job)
+    facts = import_facts(job)
     return {
         "job": job,
         "error": error,
-        **import_facts(job),
+        **facts,
         "run": run,
         "is_active": active is not None,
         "checked": checked,
         "preview": figures(job, job.preview) if checked else None,
         "report": figures(job, job.report) if job.report and job.state != ImportState.READY else None,
-        "choices": choices_context(job) if ready and may_import else None,
+        "choices": choices_context(job, facts["example"]) if ready and may_import else None,
         "may_start": ready and checked and may_import,
         "may_undo": undoable and may_undo,
         "may_remove": ready and may_import,

@@ -6,9 +6,10 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
-from knowledge.errors import ImportUnreadableError
+from knowledge.errors import ImportUnreadableError, KnowledgeError
 from knowledge.transfer.limits import Limits, bounded, limits
 from knowledge.transfer.reading.archive_rows import archive_is_ours, archive_rows
 from knowledge.transfer.reading.csv_rows import csv_columns, csv_delimiter, csv_rows
@@ -27,6 +28,9 @@ _FOREIGN = (
     (b"SQLite format 3\0", "it is a database"),
 )
 _HEAD_BYTES = 4_096
+#: Values that are shown as an example, and how much of each.
+EXAMPLE_COLUMNS = 200
+EXAMPLE_CHARS = 80
 
 
 class FileKind(StrEnum):
@@ -60,9 +64,20 @@ class Source:
         """The names of the columns as the first entry has them, for mapping."""
         if self.kind is FileKind.CSV:
             return [name for name in csv_columns(self.path, self.encoding, self.limits) if name.strip()]
-        rows = (row for row in self._all() if self.kind is not FileKind.ARCHIVE or row.section == ENTRIES)
-        first = next(rows, None)
+        first = self._first()
         return list(first.values) if first else []
+
+    def example(self) -> dict[str, str]:
+        """The first entry's values as short texts, by column; empty where it cannot be read, which the preview tells."""
+        try:
+            first = self._first()
+        except KnowledgeError:
+            return {}
+        shown = islice(first.values.items(), EXAMPLE_COLUMNS) if first else ()
+        return {name: _shortened(value) for name, value in shown}
+
+    def _first(self) -> SourceRow | None:
+        return next((row for row in self._all() if self.kind is not FileKind.ARCHIVE or row.section == ENTRIES), None)
 
     def delimiter(self) -> str:
         """The sign between two cells; empty for files that are no CSV."""
@@ -75,6 +90,13 @@ class Source:
             return archive_rows(self.path, self.limits)
         read = {FileKind.CSV: csv_rows, FileKind.JSON: json_rows, FileKind.JSONL: jsonl_rows}[self.kind]
         return read(self.path, self.encoding, self.limits)
+
+
+def _shortened(value: object) -> str:
+    """The beginning of a value, in one line."""
+    if isinstance(value, list):
+        value = ", ".join(map(str, value[:EXAMPLE_CHARS]))
+    return " ".join(("" if value is None else str(value))[: EXAMPLE_CHARS * 2].split())[:EXAMPLE_CHARS]
 
 
 def source_open(path: Path, *, most: Limits | None = None) -> Source:

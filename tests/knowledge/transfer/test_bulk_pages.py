@@ -57,6 +57,7 @@ def test_a_file_comes_in_is_mapped_previewed_imported_and_taken_back(staff: Clie
         del one["title"]
     page = upload(staff, csv_text(*rows, delimiter=";").encode("cp1252"))
     job = Import.objects.get()
+    assert "Headline 1" in page.text  # an example of each column
     assert "semicolon" in page.text and "start-import" not in page.text
     address = reverse("bulk_import", args=[job.pk])
     fields = {"column": job.columns, "field": ["title" if name == "overskrift" else name for name in job.columns]}
