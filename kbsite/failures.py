@@ -1,10 +1,11 @@
-"""Pages and JSON of requests that never reached a view: a refused form, one that is too large, a wrong address.
+"""Pages and JSON of requests that no view answers: a refused form, a wrong address, a database that is away.
 
 Callers that asked for JSON, and everything below /api/, get `{"error": {"code", "message"}}`.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +14,14 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import defaults
 
 from knowledge.errors import RateLimitedError
 from migrations_ops.console.access import json_error, wants_json
+from migrations_ops.outages import database_away
 
 #: Fields with what a person wrote: a refused form gives them back. Passwords and tokens are in none of them.
 WRITTEN_FIELDS = {
@@ -77,13 +80,36 @@ def too_often(request: HttpRequest, error: RateLimitedError) -> HttpResponse:
     return answer
 
 
+def method_refused(request: HttpRequest, methods: str) -> HttpResponse:
+    """What a request gets whose method its address does not answer to; `methods` are those that it does."""
+    if _as_json(request):
+        return json_error("method_not_allowed", _("This address answers to %(methods)s.") % {"methods": methods}, 405)
+    return render(request, "405.html", {"methods": methods}, status=405)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """What a request gets while the database does not answer; made without asking it anything."""
+    if _as_json(request):
+        message = _("The database does not answer. Nothing was changed; try again when it is back.")
+        return json_error("database_gone", message, 503)
+    return _bare(request, "503.html", 503)
+
+
+def moved(request: HttpRequest) -> HttpResponse:
+    """What a request gets that a move of the database has cut off."""
+    if _as_json(request):
+        message = _("The database was moved meanwhile, and the request was not finished. Look, then send it again.")
+        return json_error("database_moved", message, 503)
+    return _bare(request, "503.html", 503, moved=True)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400; what is too large says the limit."""
     if isinstance(exception, RequestDataTooBig):
         return too_large(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     if _as_json(request):
         return json_error("bad_request", _("This request could not be read."), 400)
-    return defaults.bad_request(request, exception)
+    return _bare(request, "400.html", 400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -101,10 +127,19 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """handler500."""
+    """handler500; 503 where the database is what did not answer."""
+    if database_away(sys.exception()):
+        return unavailable(request)
     if _as_json(request):
         return json_error("internal_error", _("The site could not answer. The reason is in its log."), 500)
-    return defaults.server_error(request)
+    return _bare(request, "500.html", 500)
+
+
+def _bare(request: HttpRequest, template: str, status: int, **facts: object) -> HttpResponse:
+    """A page without navigation, which asks the database nothing; the theme comes from the cookie."""
+    theme = request.COOKIES.get("theme")
+    context = {"theme": theme if theme in {"light", "dark"} else "", **facts}
+    return HttpResponse(render_to_string(template, context), status=status)
 
 
 def _as_json(request: HttpRequest) -> bool:

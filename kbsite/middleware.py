@@ -1,4 +1,4 @@
-"""Middleware of the site: a strict content security policy, relaxed for the admin only; forms of any size."""
+"""Middleware of the site: the content security policy, forms and how many of them, answers that have no page."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Callable
 
 from csp.middleware import CSPMiddleware
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from kbsite.failures import logged_out, too_large, too_often
+from kbsite.failures import logged_out, method_refused, moved, too_large, too_often
 from knowledge.api.access import address_of
 from knowledge.bodies import body_bytes, body_drain
 from knowledge.errors import RateLimitedError
 from knowledge.rates import rate_take
 from migrations_ops.console.access import wants_json
+from migrations_ops.place.middleware import MovedResponse
 
 #: Addresses of this very machine.
 LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
@@ -29,6 +30,40 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
             response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
         answer: HttpResponseBase = super().process_response(request, response)
         return answer
+
+
+class MovedPageMiddleware:
+    """Gives a request that a move has cut off its page or JSON; stands outside of MovedMiddleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, MovedResponse):
+            filled(response, moved(request))
+        return response
+
+
+class MethodMiddleware:
+    """Gives an address that does not answer to a method its page or JSON; Django's own answer is empty."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            filled(response, method_refused(request, response["Allow"]))
+        return response
+
+
+def filled(response: HttpResponse, page: HttpResponse) -> None:
+    """Give a bare response the content of a page; its status and other headers stay."""
+    response.content = page.content
+    response["Content-Type"] = page["Content-Type"]
+    if "Content-Length" in response:
+        response["Content-Length"] = str(len(page.content))
 
 
 class VisitorLimitMiddleware:

@@ -135,7 +135,7 @@ def web(listener: socket.socket, workers: int, threads: int) -> Child:
     """The web server on a socket that stays open while it restarts."""
     options = {
         "bind": f"fd://{listener.fileno()}",
-        "worker-class": "gthread",
+        "worker-class": "kbsite.web.PageWorker",
         "workers": str(workers),
         "threads": str(threads),
         "timeout": "60",

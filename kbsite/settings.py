@@ -98,6 +98,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "kbsite.health.HealthMiddleware",
+    "kbsite.middleware.MovedPageMiddleware",
     "migrations_ops.place.middleware.MovedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -114,6 +115,7 @@ MIDDLEWARE = [
     "kbsite.middleware.VisitorLimitMiddleware",
     "kbsite.middleware.LargeFormMiddleware",
     "kbsite.middleware.LoggedOutFormMiddleware",
+    "kbsite.middleware.MethodMiddleware",
 ]
 
 ROOT_URLCONF = "kbsite.urls"

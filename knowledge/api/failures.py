@@ -22,6 +22,7 @@ from knowledge.errors import (
     TokenInvalidError,
 )
 from migrations_ops.errors import DatabaseMovedError
+from migrations_ops.outages import database_away
 
 logger = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
@@ -90,6 +91,9 @@ def _moved(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _failed(request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("The API failed at %s", request.path, exc_info=error)
+    if database_away(error):
+        message = _("The database does not answer. Nothing was changed; try again when it is back.")
+        return failure(503, "database_gone", message)
     return failure(
         500, "internal_error", _("The site could not answer. The administrators find the reason in its log.")
     )

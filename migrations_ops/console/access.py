@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from migrations_ops.errors import DatabaseGoneError, DatabaseMovedError, OpsError
+from migrations_ops.outages import database_away
 
 Page = Callable[..., HttpResponseBase]
 
@@ -55,6 +56,8 @@ def console_page(view: Page) -> Page:
         except DatabaseMovedError:
             raise  # the request is run again
         except (OperationalError, InterfaceError) as error:
+            if not database_away(error):
+                raise
             return database_refusal(request, error)
         except PermissionDenied:
             if wants_json(request):

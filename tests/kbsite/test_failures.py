@@ -7,16 +7,40 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.db import OperationalError, connection
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import include, path, reverse
 
 from kbsite.failures import bad_request, broken
 from knowledge.models import Entry
+from migrations_ops.errors import DatabaseMovedError
 from tests.knowledge.page_builders import a_person, an_entry
 
 pytestmark = pytest.mark.django_db
 
 JSON = {"Accept": "application/json"}
+
+
+def away(request: HttpRequest) -> HttpResponse:
+    """A view whose database has gone."""
+    raise OperationalError("connection refused")
+
+
+def wrong(request: HttpRequest) -> HttpResponse:
+    """A view with a mistake in it, which SQLite reports by the same class."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM no_such_table")
+    return HttpResponse()
+
+
+def moving(request: HttpRequest) -> HttpResponse:
+    """A view that a move cuts off each time."""
+    raise DatabaseMovedError
+
+
+urlpatterns = [path("away/", away), path("wrong/", wrong), path("moving/", moving), path("", include("kbsite.urls"))]
+handler500 = "kbsite.failures.broken"
 MEGABYTE = 1024 * 1024
 
 
@@ -86,6 +110,37 @@ def test_below_the_api_everything_is_json_whatever_was_asked_for() -> None:
     assert bad_request(request, ValueError()).headers["Content-Type"] == "application/json"
     assert broken(request).status_code == 500
     assert broken(request).headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize(
+    ("path", "status", "code", "text"),
+    [
+        ("/away/", 503, "database_gone", "The database does not answer"),
+        ("/moving/", 503, "database_moved", "Go back, look at what is there"),
+        ("/wrong/", 500, "internal_error", "Something failed here"),
+    ],
+)
+def test_a_database_that_is_away_is_told_from_a_mistake(path: str, status: int, code: str, text: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.cookies["theme"] = "dark"
+    page, data = client.get(path), client.get(path, headers=JSON)
+    assert (page.status_code, data.status_code, data.json()["error"]["code"]) == (status, status, code)
+    html = page.content.decode()
+    assert text in html and 'data-theme="dark"' in html
+    assert page.headers.get("Content-Length", str(len(page.content))) == str(len(page.content))
+
+
+def test_an_address_of_a_button_says_so_when_it_is_opened_as_a_page(client: Client) -> None:
+    page, data = client.get(reverse("theme")), client.get(reverse("theme"), headers=JSON)
+    assert (page.status_code, page["Allow"], data.status_code) == (405, "POST", 405)
+    assert "answers to POST only" in page.content.decode()
+    assert data.json()["error"]["code"] == "method_not_allowed"
+
+
+def test_a_host_that_the_site_does_not_know_gets_the_page(client: Client) -> None:
+    response = client.get("/", headers={"Host": "elsewhere.example"})
+    assert response.status_code == 400 and "This request could not be read" in response.content.decode()
 
 
 def test_pages_stay_pages_for_browsers(client: Client) -> None:

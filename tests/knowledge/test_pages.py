@@ -227,7 +227,7 @@ def test_a_form_without_its_token_gets_the_page_of_refusal() -> None:
     assert "This form is no longer valid" in response.content.decode()
 
 
-@pytest.mark.parametrize("template", ["400.html", "500.html"])
+@pytest.mark.parametrize("template", ["400.html", "414.html", "431.html", "500.html", "503.html"])
 def test_pages_of_failure_need_neither_request_nor_database(template: str) -> None:
     from django.template.loader import render_to_string
 
