@@ -61,6 +61,13 @@ def short_waits(source: BaseDatabaseWrapper, patience: timedelta) -> Iterator[No
                 cursor.execute(f"PRAGMA busy_timeout = {before}")
 
 
+def log_written(connection: BaseDatabaseWrapper) -> None:
+    """Bring SQLite's log into its file, so that no writer has to when others wait for it."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 @contextmanager
 def checkpoints_later(target: BaseDatabaseWrapper) -> Iterator[None]:
     """No commit inside the block brings SQLite's log into its file, which takes long now and then."""

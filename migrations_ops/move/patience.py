@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
@@ -27,6 +27,7 @@ class Deadline:
 
     def __init__(self, connections: tuple[BaseDatabaseWrapper, ...]) -> None:
         self._patience = timedelta(0)
+        self._let_go: Callable[[], None] = lambda: None
         self._sockets = [os.dup(each.connection.fileno()) for each in connections]
         self._lock = threading.Lock()
         self._settled = False
@@ -34,9 +35,9 @@ class Deadline:
         self.passed = False
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def begin(self, patience: timedelta) -> None:
-        """So much time from now on."""
-        self._patience = patience
+    def begin(self, patience: timedelta, let_go: Callable[[], None] = lambda: None) -> None:
+        """So much time from now on; `let_go` is called when it is over, from another thread."""
+        self._patience, self._let_go = patience, let_go
         self._begun.set()
 
     def settle(self) -> None:
@@ -52,16 +53,19 @@ class Deadline:
             if self._settled:
                 return
             self.passed = True
-        for descriptor in self._sockets:
-            with socket.socket(fileno=os.dup(descriptor)) as shut, suppress(OSError):
-                shut.shutdown(socket.SHUT_RDWR)
+            for descriptor in self._sockets:
+                with socket.socket(fileno=os.dup(descriptor)) as shut, suppress(OSError):
+                    shut.shutdown(socket.SHUT_RDWR)
+            self._let_go()  # a commit to a disk that is slow goes on, but is not waited for
 
     def close(self) -> None:
         """Give the descriptors back."""
         self._over.set()
         self._begun.set()
-        for descriptor in self._sockets:
-            os.close(descriptor)
+        with self._lock:
+            for descriptor in self._sockets:
+                os.close(descriptor)
+            self._sockets = []
 
     def _watch(self) -> None:
         self._begun.wait()

@@ -109,6 +109,7 @@ def place_prepared(data_dir: Path, place: Place) -> Iterator[Path]:
     temporary = data_dir / f"{FILE}.{secrets.token_hex(4)}"
     try:
         _write(temporary, json.dumps(asdict(place), indent=1).encode())
+        _folder_keep(data_dir)  # so that less is left for the rename to bring to the disk
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
@@ -189,7 +190,12 @@ def _passwords() -> Mapping[str, str]:
 def _replace(file: Path, path: Path) -> None:
     """Survives a crash of the machine."""
     file.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _folder_keep(path.parent)
+
+
+def _folder_keep(path: Path) -> None:
+    """Have the names in a folder on the disk."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

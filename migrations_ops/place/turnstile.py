@@ -5,7 +5,8 @@ come and go:
 
 1. A writer takes the turnstile shared, then the gate shared, then gives the turnstile back. It holds
    the gate until its transaction ends.
-2. A mover takes the turnstile alone, which stops writers that come, then the gate alone, which waits
+2. A mover may look for a moment at which nobody is inside, and take the gate alone then: nobody has waited.
+3. Else it takes the turnstile alone, which stops writers that come, then the gate alone, which waits
    for those that are inside; not for long.
 
 The kernel frees both when a process dies. A thread that holds the site's writers passes by itself.
@@ -18,10 +19,9 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 from migrations_ops.errors import WritersBusyError
 
@@ -88,40 +88,85 @@ class Pass:
         return self._descriptors
 
 
-@contextmanager
-def writers_held(data_dir: Path, patience: timedelta) -> Iterator[None]:
+class Hold:
+    """The site's writers, held inside a `with` block; see `writers_held`. Used once."""
+
+    def __init__(self, data_dir: Path, patience: timedelta, look: timedelta) -> None:
+        self._folder = str(data_dir)
+        self._patience, self._look = patience, look
+        #: Turnstile and gate while the block runs.
+        self._descriptors: tuple[int, ...] = ()
+        self._lock = threading.Lock()
+        #: When writers that come began to wait, and when they went on, as time.monotonic() has it.
+        self.began = 0.0
+        self._ended = 0.0
+
+    @property
+    def lasted(self) -> timedelta:
+        """How long writers have waited at most."""
+        return timedelta(seconds=(self._ended or time.monotonic()) - self.began) if self.began else timedelta(0)
+
+    def __enter__(self) -> Self:
+        self._descriptors = _open_both(self._folder)
+        try:
+            self._take()
+        except BaseException:
+            self._close()
+            raise
+        _held.folders = (*getattr(_held, "folders", ()), self._folder)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _held.folders = tuple(name for name in _held.folders if name != self._folder)
+        self._close()
+
+    def let_go(self) -> None:
+        """Have writers go on before the block ends; from whatever thread. What the block does must not count then."""
+        with self._lock:
+            for descriptor in self._descriptors[::-1]:
+                # Not only closed: a child that was forked meanwhile has it open as well.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            self._ended = self._ended or time.monotonic()
+
+    def _take(self) -> None:
+        turnstile, gate = self._descriptors
+        looked = self._look and _taken_alone(gate, time.monotonic() + self._look.total_seconds())
+        self.began = time.monotonic()
+        if looked:
+            return
+        deadline = self.began + self._patience.total_seconds()
+        if not (_taken_alone(turnstile, deadline) and _taken_alone(gate, deadline)):
+            raise WritersBusyError(patience_seconds=self._patience.total_seconds())
+
+    def _close(self) -> None:
+        self.let_go()
+        with self._lock:
+            for descriptor in self._descriptors:
+                os.close(descriptor)
+            self._descriptors = ()
+
+
+def writers_held(data_dir: Path, patience: timedelta, *, look: timedelta = timedelta(0)) -> Hold:
     """Nobody of the site writes inside this block but the thread that runs it.
 
-    Writers that come wait; those that are inside get `patience` to end, else WritersBusyError is
-    raised and everyone goes on. A second one that wants this waits as long, too.
+    First it looks so long for a moment at which nobody is inside. Then writers that come wait; those that are
+    inside get `patience` to end, else WritersBusyError is raised and everyone goes on. A second one that wants
+    this waits as long, too.
     """
-    folder = str(data_dir)
-    deadline = time.monotonic() + patience.total_seconds()
-    turnstile, gate = _open_both(folder)
-    try:
-        for descriptor in (turnstile, gate):
-            _take_alone(descriptor, deadline, patience)
-        _held.folders = (*getattr(_held, "folders", ()), folder)
-        try:
-            yield
-        finally:
-            _held.folders = tuple(name for name in _held.folders if name != folder)
-    finally:
-        for descriptor in (gate, turnstile):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile has it open as well
-            os.close(descriptor)
+    return Hold(data_dir, patience, look)
 
 
-def _take_alone(descriptor: int, deadline: float, patience: timedelta) -> None:
+def _taken_alone(descriptor: int, deadline: float) -> bool:
+    """Whether the lock could be had before the deadline."""
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise WritersBusyError(patience_seconds=patience.total_seconds()) from None
+                return False
             time.sleep(LOOK_SECONDS)
         else:
-            return
+            return True
 
 
 def _open_both(folder: str) -> tuple[int, int]:

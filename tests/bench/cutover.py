@@ -112,17 +112,18 @@ def moves(path: str, url: str) -> None:
     print(f"Copied in {time.perf_counter() - began:.0f} s; load {load()}")
     data_dir = Path(settings.DATA_DIR)
     with crowd(data_dir, path, url) as told:
-        held, drained = [], 0
+        held, drained, again = [], 0, 0
         for number in range(2 * CUTOVERS):
             time.sleep(SECONDS_BETWEEN)
             source, target = (sqlite, postgresql) if number % 2 == 0 else (postgresql, sqlite)
             report = moved(source, target, tables, data_dir, number + 1)
             held.append(report.held / timedelta(milliseconds=1))
             drained += report.drained
+            again += report.tries - 1
     print(f"Writers held at {2 * CUTOVERS} cut-overs, {WRITES_PER_SECOND} writes a second, ms; load {load()}")
     figures("  SQLite to PostgreSQL", held[0::2])
     figures("  PostgreSQL to SQLite", held[1::2])
-    print(f"  changes brought over while held: {drained / len(held):.1f} on average")
+    print(f"  changes brought over while held: {drained / len(held):.1f} on average; tries given up: {again}")
     figures("  a write, all of the time", [each for part in told for each in part["milliseconds"] if part["names"]])
     figures("  a read, all of the time", [each for part in told for each in part["milliseconds"] if not part["names"]])
     outcome(

@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.place.secrets import password_seal
-from tests.sites import Site
+from tests.sites import Site, free_port
 
 DEAD = "postgresql://kb@127.0.0.1:1/kb"
 
 
 def site_at(folder: Path, pointer: str) -> Site:
     (folder / "database.json").write_text(pointer)
-    return Site("sqlite", folder, "")
+    return site_alone(folder)
+
+
+def site_alone(folder: Path) -> Site:
+    """With a port that no site of this machine has, as the ports are looked at first."""
+    return Site("sqlite", folder, "", {"KB_BIND": f"127.0.0.1:{free_port()}"})
 
 
 def place(url: str, secret: str = "") -> str:
@@ -46,7 +51,7 @@ def test_a_database_that_the_site_has_left_is_not_started_without_the_pointer(tm
     with closing(sqlite3.connect(tmp_path / "kb.sqlite3", isolation_level=None)) as file:
         file.execute("CREATE TABLE ops_move_place (id integer, site text, epoch integer, live integer)")
         file.execute("INSERT INTO ops_move_place VALUES (1, 'f', 1, 0)")
-    done = Site("sqlite", tmp_path, "").python("-m", "kbsite.serve", check=False)
+    done = site_alone(tmp_path).python("-m", "kbsite.serve", check=False)
     assert done.returncode == 1
     assert "the site left it in move 1, and" in done.stderr
     assert "database.json, which says where it went, is missing" in done.stderr

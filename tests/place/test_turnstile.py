@@ -88,6 +88,33 @@ def test_a_mover_is_not_starved_by_writers_that_overlap(tmp_path: Path) -> None:
             thread.join(10)
 
 
+def test_a_mover_that_looks_for_a_moment_waits_for_the_writer_inside_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    inside, comes = Pass(str(tmp_path)), Pass(str(tmp_path))
+    inside.take()
+
+    def come_and_leave() -> None:
+        comes.take()
+        comes.give_back()
+        inside.give_back()
+
+    thread = threading.Timer(0.02, come_and_leave)
+    thread.start()
+    with writers_held(tmp_path, timedelta(0), look=PATIENT) as hold:
+        assert hold.lasted < PATIENT
+    thread.join()
+
+
+def test_writers_that_were_let_go_pass_before_the_block_ends(tmp_path: Path) -> None:
+    comes = Pass(str(tmp_path))
+    with writers_held(tmp_path, HASTY) as hold:
+        thread = started(comes.take)
+        hold.let_go()
+        thread.join(10)
+        assert comes.depth == 1
+        lasted = hold.lasted
+    assert hold.lasted == lasted
+
+
 def test_the_thread_that_holds_the_writers_passes_by_itself(tmp_path: Path) -> None:
     own = Pass(str(tmp_path))
     with writers_held(tmp_path, HASTY):
