@@ -273,7 +273,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 #: DejaVuSans.ttf and DejaVuSansMono.ttf, for scripts in PDF files that the standard fonts lack.
 PDF_FONT_DIR = Path(os.environ.get("KB_PDF_FONTS", "/usr/share/fonts/truetype/dejavu"))
 
-# Mail: none without a server. Reminders of reviews are the only ones that the site sends.
+# Mail: none without a server. The site sends reminders of reviews, and tells when a part of it turns red.
 MAIL_FROM = os.environ.get("KB_MAIL_FROM", "")
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 if _mail_url := os.environ.get("KB_MAIL_URL"):

@@ -74,7 +74,7 @@ PHASE = Phase(
     describe=settings_and_plugins,
     state_models=frozenset({"Plugin"}),
     private_models=frozenset({"ApiToken", "Import", "ImportedRow"}),
-    opens=(_("Write, find and rate entries"), _("Import and export in the admin")),
+    opens=(_("Write, find and rate entries"), _("Import and export in the console, small files in the admin too")),
     console_nav=(NavLink(title=_("Bulk data"), url_name="bulk"),),
     nav=(
         NavLink(title=_("Browse"), url_name="browse"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 
 from knowledge.entries import entry_update
 from knowledge.errors import StarterInvalidError
@@ -145,6 +146,17 @@ def test_the_command_loads_rebuilds_and_checks(capsys: pytest.CaptureFixture[str
         call_command("kb", "index", "check")
     assert caught.value.code == 1
     assert "missing: 1" in capsys.readouterr().out
+
+
+def test_the_command_says_that_the_database_is_away(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    def away() -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("knowledge.management.commands.kb.starter_load", away)
+    with pytest.raises(SystemExit):
+        call_command("kb", "starter", "--json")
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "database_gone" and "connection refused" in error["message"]
 
 
 def starter_folder(path: Path, **changes: Any) -> Path:

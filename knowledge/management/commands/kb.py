@@ -6,9 +6,10 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
 
 from knowledge.errors import KnowledgeError
 from knowledge.management.exports import export_arguments, exported
@@ -22,11 +23,12 @@ from knowledge.management.integrity import (
 )
 from knowledge.search import index_check, index_rebuild_resume
 from knowledge.starter import starter_load
-from migrations_ops.errors import OpsError
+from migrations_ops.errors import DatabaseGoneError, OpsError
+from migrations_ops.outages import database_away
 
 
 class Command(BaseCommand):
-    help = "Loads the starter knowledge base; rebuilds or checks the search index."
+    help = "The entries: starter, search index, imports, exports, integrity checks and cleanups."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(
@@ -52,14 +54,21 @@ class Command(BaseCommand):
         try:
             facts = self._work(action, options)
         except (KnowledgeError, OpsError) as error:
-            if options["json"]:
-                self.stdout.write(json.dumps({"error": error.code, "message": str(error)}))
-                sys.exit(1)
-            raise CommandError(str(error)) from error
+            self._refuse(error, as_json=options["json"])
+        except (OperationalError, InterfaceError) as error:
+            if not database_away(error):
+                raise
+            self._refuse(DatabaseGoneError(reason=str(error).strip()), as_json=options["json"])
         code = facts.pop("exit_code", 1 if facts.get("ok") is False else 0)
         self._print(facts, as_json=options["json"])
         if code:
             sys.exit(code)
+
+    def _refuse(self, error: KnowledgeError | OpsError, *, as_json: bool) -> NoReturn:
+        if as_json:
+            self.stdout.write(json.dumps({"error": {"code": error.code, "message": str(error)}}))
+            sys.exit(1)
+        raise CommandError(str(error)) from error
 
     def _work(self, action: str, options: dict[str, Any]) -> dict[str, Any]:
         if action == "starter":

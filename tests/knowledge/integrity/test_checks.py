@@ -173,7 +173,7 @@ def test_the_commands_check_look_clean_up_and_undo(db: None, capsys: pytest.Capt
     assert Entry.objects.get().title == "Köln"
     assert said("undo", "--cleanup", str(done["number"]))["state"] == "undone"
     assert Entry.objects.get().title == "KÃ¶ln"
-    assert said("undo", "--cleanup", "4711", status=1)["error"] == "cleanup_gone"
+    assert said("undo", "--cleanup", "4711", status=1)["error"]["code"] == "cleanup_gone"
     assert "merge_duplicates" in said("cleanup")["cleanups"]
 
 

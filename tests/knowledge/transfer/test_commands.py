@@ -46,9 +46,9 @@ def test_rows_that_were_not_imported_are_named_with_their_file(tmp_path: Path) -
 
 def test_what_cannot_be_done_is_refused_with_its_reason(tmp_path: Path) -> None:
     broken = str(written(tmp_path / "a.csv", b"PK\x03\x04"))
-    assert kb("import", broken, code=1)["error"] == "import_unreadable"
-    assert kb("import", code=1)["error"] == "import_option"
-    assert kb("import", broken, "--user", "nobody", code=1)["error"] == "import_option"
-    assert kb("undo", "4711", code=1)["error"] == "import_gone"
+    assert kb("import", broken, code=1)["error"]["code"] == "import_unreadable"
+    assert kb("import", code=1)["error"]["code"] == "import_option"
+    assert kb("import", broken, "--user", "nobody", code=1)["error"]["code"] == "import_option"
+    assert kb("undo", "4711", code=1)["error"]["code"] == "import_gone"
     with pytest.raises(CommandError, match="damaged"):
         call_command("kb", "import", broken)

@@ -256,7 +256,7 @@ def test_an_import_of_the_console_is_taken_back_by_the_command(tmp_path: Path) -
     assert kb("undo", str(job.pk))["state"] == "undone"
     run.refresh_from_db()
     assert (run.state, Entry.objects.count()) == (RunState.ROLLED_BACK, 0)
-    assert kb("undo", str(job.pk), code=1)["error"] == "import_state"
+    assert kb("undo", str(job.pk), code=1)["error"]["code"] == "import_state"
 
 
 def test_what_a_command_took_back_does_not_go_back_twice(tmp_path: Path) -> None:
