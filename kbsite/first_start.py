@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command, get_commands
+
+from migrations_ops.place.pointer import places_prepared_clear
+
+#: A file beside the pointer that is younger may be that of a mover at work.
+PREPARED_KEPT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ def admin_create() -> NewAdmin | None:
     made_up = "" if wanted["password"] else secrets.token_urlsafe(12)
     users.create_superuser(wanted["username"], wanted["email"], wanted["password"] or made_up)
     return NewAdmin(wanted["username"], made_up)
+
+
+def leftovers_remove() -> None:
+    """Remove what processes that were killed have left in the data folder."""
+    places_prepared_clear(Path(settings.DATA_DIR), older_than=PREPARED_KEPT)
 
 
 def static_collect() -> None:

@@ -108,6 +108,7 @@ def prepare() -> None:
 
     say("Preparing the database and the static files ...")
     try:
+        first_start.leftovers_remove()
         first_start.tables_prepare()
         first_start.static_collect()
         first_start.starter_load()

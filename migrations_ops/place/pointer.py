@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,11 @@ def place_write(data_dir: Path, place: Place, prepared: Path | None = None) -> N
 
 @contextmanager
 def place_prepared(data_dir: Path, place: Place) -> Iterator[Path]:
-    """What the pointer will hold, in a file beside it and safely on disk; it is gone after the block."""
+    """What the pointer will hold, in a file beside it and safely on disk; it is gone after the block.
+
+    So are those of movers that were killed. One that only hung finds nothing to rename then, which is well.
+    """
+    places_prepared_clear(data_dir)
     temporary = data_dir / f"{FILE}.{secrets.token_hex(4)}"
     try:
         _write(temporary, json.dumps(asdict(place), indent=1).encode())
@@ -113,6 +119,14 @@ def place_prepared(data_dir: Path, place: Place) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def places_prepared_clear(data_dir: Path, *, older_than: timedelta = timedelta(0)) -> None:
+    """Remove what killed movers have prepared and not renamed. Without an age, for the only mover."""
+    for path in data_dir.glob(f"{FILE}.*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= older_than.total_seconds():
+                path.unlink()
 
 
 def place_settings(

@@ -102,62 +102,79 @@ def _heard(descriptor: int, pid: int) -> Any:
 
 
 class Ground:
-    """The data folder and the target, as they are and as they were kept."""
+    """The data folder, and the source and the target of a move, as they are and as they were kept.
 
-    def __init__(self, data_dir: Path, target_url: str) -> None:
+    A database on SQLite lies in the data folder.
+    """
+
+    def __init__(self, data_dir: Path, target_url: str, source_url: str = "") -> None:
         self.data_dir = data_dir
         self.target_url = target_url
+        self.source_url = source_url or f"sqlite://{data_dir}/kb.sqlite3"
         self._kept = data_dir.with_name(f"{data_dir.name}-kept")
-        self._root_url, self._name = target_url.rpartition("/")[0], database_name(target_url)
+        self._on_servers = [url for url in (self.source_url, target_url) if url.startswith("postgresql")]
         self._labels: set[str] = set()
 
     def keep(self, label: str) -> None:
-        """Keep both as they are; nobody works on them."""
+        """Keep all as they are; nobody works on them."""
         self._labels.add(label)
         _folder_copy(self.data_dir, self._kept / label)
-        self._database_copy(self._name, self._database(label))
+        for url in self._on_servers:
+            self._database_copy(url, database_name(url), _label(url, label))
 
     def use(self, label: str) -> None:
         """Go back to what was kept."""
         _folder_copy(self._kept / label, self.data_dir)
-        self._database_copy(self._database(label), self._name)
+        for url in self._on_servers:
+            self._database_copy(url, _label(url, label), database_name(url))
 
     def drop(self) -> None:
         """Forget everything that was kept."""
         for label in self._labels:
-            self._admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", self._database(label))
+            for url in self._on_servers:
+                _admin(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", _label(url, label))
 
-    def _database(self, label: str) -> str:
-        return f"{self._name}_{label.replace('/', '_')}"
-
-    def _database_copy(self, source: str, target: str) -> None:
+    def _database_copy(self, url: str, source: str, target: str) -> None:
         for _ in range(50):
             try:
-                self._admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", target)
-                self._admin("CREATE DATABASE {} TEMPLATE {}", target, source)
+                _admin(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", target)
+                _admin(url, "CREATE DATABASE {} TEMPLATE {}", target, source)
             except psycopg.errors.ObjectInUse:  # the server has not noticed yet that its client is dead
                 time.sleep(0.1)
             else:
                 return
         raise RuntimeError(f"somebody stays connected to {source}")
 
-    def _admin(self, statement: str, *names: str) -> None:
-        with psycopg.connect(f"{self._root_url}/postgres", autocommit=True) as server:
-            server.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-
     def source_schema(self) -> list[str]:
-        """Everything that the SQLite file holds beside rows."""
-        with closing(sqlite3.connect(self.data_dir / "kb.sqlite3")) as file:
-            return sorted(name for (name,) in file.execute("SELECT type || ' ' || name FROM sqlite_master"))
+        """Everything that the source holds beside rows."""
+        return _schema(self.source_url)
 
     def target_schema(self) -> list[str]:
-        """Tables, sequences and functions of the target."""
-        query = (
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
-            "UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-        )
-        with psycopg.connect(self.target_url) as there:
-            return sorted(name for (name,) in there.execute(query))
+        """Everything that the target holds beside rows."""
+        return _schema(self.target_url)
+
+
+def _label(url: str, label: str) -> str:
+    return f"{database_name(url)}_{label.replace('/', '_')}"
+
+
+def _admin(url: str, statement: str, *names: str) -> None:
+    with psycopg.connect(f"{url.rpartition('/')[0]}/postgres", autocommit=True) as server:
+        server.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _schema(url: str) -> list[str]:
+    """Tables, sequences and functions of a database, and whatever else a SQLite file names."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as file:
+            query = "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_s%'"
+            return sorted(name for (name,) in file.execute(query))
+    query = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    )
+    with psycopg.connect(url) as there:
+        return sorted(name for (name,) in there.execute(query))
 
 
 def _folder_copy(source: Path, target: Path) -> None:
@@ -272,7 +289,9 @@ _WRITES: tuple[Callable[[dict[str, Any], str, int], None], ...] = (_tag_write, _
 
 
 def told_is_there(told: dict[str, Any]) -> list[str]:
-    """What is not in the site's database as the writer was told; in a process of the site."""
+    """What is not in the site's database as the writer was told, and what lies beside it; in a process of the site."""
+    from django.conf import settings
+
     from knowledge.models import Entry, SearchQuery, Tag
 
     if "failure" in told:
@@ -286,6 +305,7 @@ def told_is_there(told: dict[str, Any]) -> list[str]:
     wrong += [f"tags nobody was told of {sorted(more)}" for more in [set(tags) - set(told["tags"]) - unsure] if more]
     wrong += [f"searches twice {sorted(searches)}" for _ in range(1) if len(searches) != len(set(searches))]
     wrong += [f"{len(searches)} searches, {uses} uses" for _ in range(1) if len(searches) != uses]
+    wrong += [f"left beside the pointer: {each.name}" for each in Path(settings.DATA_DIR).glob("database.json.*")]
     return wrong
 
 
@@ -370,9 +390,11 @@ def moved_wrong(told: dict[str, Any]) -> list[str]:
     from migrations_ops.place.pointer import place_read
 
     place_follow()
-    wrong = [f"the site is on {connection.vendor}" for _ in range(1) if connection.vendor != "postgresql"]
-    wrong += told_is_there(told)
     move = Move.objects.get()
+    wrong = [
+        f"the site is on {connection.vendor}" for _ in range(1) if not move.target_url.startswith(connection.vendor)
+    ]
+    wrong += told_is_there(told)
     wrong += [f"the move is {move.state}" for _ in range(1) if move.state != MoveState.MOVED or not move.is_open]
     wrong += ["the pointer names another place" for _ in range(1) if place_read(data_dir()) != place_of_target(move)]
     with ends_open(move) as ends:
@@ -406,12 +428,17 @@ def returned_wrong(told: dict[str, Any], ground: Ground, schema: list[str]) -> l
 
     from migrations_ops.models import Move
     from migrations_ops.place.follow import place_follow
+    from migrations_ops.place.pointer import place_read
 
     place_follow()
-    wrong = [f"the site is on {connection.vendor}" for _ in range(1) if connection.vendor != "sqlite"]
+    pointer = place_read(ground.data_dir)
+    wrong = [
+        f"the site is on {connection.vendor}" for _ in range(1) if not ground.source_url.startswith(connection.vendor)
+    ]
+    wrong += [f"the pointer names {url}" for url in [pointer and pointer.url] if url == Move.objects.get().target_url]
     wrong += told_is_there(told)
     wrong += [f"the move is open: {move.state}" for move in Move.objects.exclude(is_open=None)]
-    more = sorted((set(ground.source_schema()) ^ set(schema)) - {"table ops_move_place"})
+    more = sorted(name for name in set(ground.source_schema()) ^ set(schema) if "ops_move_place" not in name)
     wrong += [f"the source has or lacks {more}" for _ in range(1) if more]
     left = ground.target_schema()
     wrong += [f"the target has {left[:9]}" for _ in range(1) if left]

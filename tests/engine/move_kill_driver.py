@@ -1,6 +1,7 @@
 """Kills the mover at every point of a whole move and looks whether the site comes out as it should.
 
-A process of its own, started by test_move_kill.py with the environment of a migrated site on SQLite:
+A process of its own, started by test_move_kill.py with the environment of a migrated site, which may be on SQLite
+or on PostgreSQL, as may be the target (a file in the data folder):
 
     python -m tests.engine.move_kill_driver forward,withdraw,back postgresql://... --count 3
 
@@ -280,7 +281,7 @@ def main() -> None:
     impatient()
     from django.conf import settings
 
-    ground = Ground(Path(settings.DATA_DIR), options.target)
+    ground = Ground(Path(settings.DATA_DIR), options.target, os.environ.get("KB_DATABASE_URL", ""))
     try:
         json.dump(killed_everywhere(Walk(ground), options), sys.stdout)
     finally:

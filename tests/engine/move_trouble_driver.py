@@ -1,10 +1,12 @@
 """Moves a site there and back while its target dies, the network goes, or a disk is full, in every step.
 
-A process of its own, started by test_move_trouble.py with the environment of a migrated site on SQLite:
+A process of its own, started by test_move_kill.py with the environment of a migrated site on SQLite:
 
     python -m tests.engine.move_trouble_driver mixed
+    python -m tests.engine.move_trouble_driver mixed --source postgresql --target sqlite
 
-It has a PostgreSQL server of its own, at the end of a wire that can be cut. Kinds of trouble:
+It has a PostgreSQL server of its own, at the end of a wire that can be cut. A source on PostgreSQL is there, too:
+then the site itself is away in trouble. Kinds of trouble:
 
 * server: killed at once, and started again
 * cut: every connection is closed
@@ -66,9 +68,9 @@ STRIKES_AT = 6
 LEAST_SECONDS, MOST_SECONDS = 0.3, 1.5
 TRIES = 60
 #: Steps that fail and say so instead of waiting, so that a person decides: that of the checks, before anything is
-#: done, and on the way back the last thing to do, where the site does not need the target any more.
-ASK = ("move/assess", "move/target")
-ASKED = ("does not answer", "Is the disk full?")
+#: done; that of the checkpoint; and on the way back the last thing to do, where the site does not need the target.
+ASK = ("move/assess", "move/checkpoint", "move/target")
+ASKED = ("does not answer", "Is the disk full?", "failed for lack of disk space")
 FULL = """
 CREATE FUNCTION test_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'disk_full', MESSAGE = 'could not extend file: No space left on device';
@@ -168,7 +170,7 @@ class Troubles:
                 self._line.tell(kind)
             case "slow":
                 self._line.tell("0.02")
-            case "full-there":
+            case "full-there" if self._target_url:
                 self._full()
 
     def end(self, kind: str) -> None:
@@ -180,7 +182,7 @@ class Troubles:
                 self._line.tell("thaw")
             case "slow":
                 self._line.tell("0.0")
-            case "full-there":
+            case "full-there" if self._target_url:
                 with psycopg.connect(self._target_url, autocommit=True) as there:
                     there.execute(ROOM)
 
@@ -321,22 +323,27 @@ def main() -> None:
     """There and back, with trouble all the way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=["mixed", *KINDS])
+    parser.add_argument("--source", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--target", choices=["sqlite", "postgresql"], default="postgresql")
     options = parser.parse_args()
-    django.setup()
-    impatient()
     kinds = list(KINDS) if options.kind == "mixed" else [options.kind]
     with server_and_line() as (server, line):
-        json.dump(moved_in_trouble(server, line, kinds), sys.stdout)
+        if options.source == "postgresql":
+            os.environ["KB_DATABASE_URL"] = f"{line.url}/source"
+        django.setup()
+        impatient()
+        json.dump(moved_in_trouble(server, line, kinds, options), sys.stdout)
 
 
 @contextmanager
 def server_and_line() -> Iterator[tuple[Server, Line]]:
-    """A server with an empty database `target`, and the wire to it."""
+    """A server with the empty databases `source` and `target`, and the wire to it."""
     server = Server()
     try:
         line = Line(server.url)
         try:
-            postgres.PostgresServer(server.url).create_database_named("target")
+            for name in ("source", "target"):
+                postgres.PostgresServer(server.url).create_database_named(name)
             yield server, line
         finally:
             line.close()
@@ -344,15 +351,26 @@ def server_and_line() -> Iterator[tuple[Server, Line]]:
         server.close()
 
 
-def moved_in_trouble(server: Server, line: Line, kinds: list[str]) -> dict[str, Any]:
+def migrated() -> None:
+    """Make the site's tables."""
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+def moved_in_trouble(server: Server, line: Line, kinds: list[str], options: argparse.Namespace) -> dict[str, Any]:
     """What was waited for there and back, and what is wrong in the end."""
     from django.conf import settings
 
-    ground = Ground(Path(settings.DATA_DIR), f"{server.url}/target")
-    troubles = Troubles(server, line, ground.target_url)
+    data_dir = Path(settings.DATA_DIR)
+    file = f"sqlite://{data_dir}/second.sqlite3" if options.target == "sqlite" else ""
+    source_url = f"{server.url}/source" if options.source == "postgresql" else ""
+    ground = Ground(data_dir, file or f"{server.url}/target", source_url)
+    troubles = Troubles(server, line, "" if file else ground.target_url)
+    done(forked(migrated))
     done(forked(rows_build))
     schema = ground.source_schema()
-    run_id = done(forked(lambda: move_enqueue(f"{line.url}/target")))
+    run_id = done(forked(lambda: move_enqueue(file or f"{line.url}/target")))
     writer = Writer()
     there, waited_there = watched(run_id, kinds, troubles)
     note(f"there: {there.said}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,20 +12,24 @@ import pytest
 from migrations_ops.errors import PlaceDamagedError, PlaceOrderError, PlaceSecretError
 from migrations_ops.place.addresses import database_settings, database_url, url_without_password
 from migrations_ops.place.pointer import (
+    FILE,
     KNOWN,
     Place,
     default_settings,
     place_of_settings,
+    place_prepared,
     place_read,
     place_settings,
     place_stamp,
     place_write,
+    places_prepared_clear,
     site_id,
 )
 from migrations_ops.place.secrets import password_open, password_seal
 
 URL = "postgresql://ada:s%3Acret%40%2F@db.example.org:5433/kb?sslmode=require"
 SITE = "0" * 32
+HERE = Place(epoch=1, url="sqlite:kb.sqlite3", site=SITE)
 
 
 def sealed(password: str) -> str:
@@ -65,6 +71,21 @@ def test_a_damaged_file_is_named_and_never_ignored(tmp_path: Path, content: str)
     (tmp_path / "database.json").write_text(content)
     with pytest.raises(PlaceDamagedError, match=r"database\.json"):
         place_read(tmp_path)
+
+
+def test_what_a_killed_mover_has_prepared_goes_with_the_next_one_and_at_a_start_when_it_is_old(tmp_path: Path) -> None:
+    left = tmp_path / f"{FILE}.0badcafe"
+    left.write_text("{}")
+    places_prepared_clear(tmp_path, older_than=timedelta(minutes=10))
+    assert left.exists()
+    with place_prepared(tmp_path, HERE) as prepared:
+        assert not left.exists()
+        place_write(tmp_path, HERE, prepared)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    left.write_text("{}")
+    os.utime(left, (0, 0))
+    places_prepared_clear(tmp_path, older_than=timedelta(minutes=10))
+    assert place_read(tmp_path) == HERE and not left.exists()
 
 
 def test_a_file_that_names_no_database_of_ours_is_damaged(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from migrations_ops.move.drain import drain
 from migrations_ops.move.ends import Ends, data_dir, ends_open, is_at_target, place_of_return, place_of_target
 from migrations_ops.move.smoke import smoke
 from migrations_ops.move.target_schema import target_left, target_live
-from migrations_ops.place.pointer import Place, place_read
+from migrations_ops.place.pointer import Place, place_read, places_prepared_clear
 from migrations_ops.queue import schedule_remove, schedule_set
 from migrations_ops.steps.base import Batch, Cursor, RollbackOperation, StepContext, StepKind
 from migrations_ops.steps.move.base import MoveStep, move_of, patiently
@@ -161,6 +161,7 @@ def begin_again(ctx: StepContext, move: Move) -> None:
 def go_back(ctx: StepContext) -> Iterator[Batch]:
     """Carry everything back, compare every row, and make the source the site's database again."""
     move = move_of(ctx)
+    places_prepared_clear(data_dir())
     if move.state != MoveState.MOVED and not is_at_target(move):
         yield Batch({"returned": True})  # it has never gone over
         return
