@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import Enum
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -67,6 +68,7 @@ Document = tuple[Any, ...]
 #: Number of the first field of a Document, codes; title, tags, problem and solution follow.
 FIRST_FIELD = 2
 _DOCUMENT = ("rank", "merit", "codes", "title", "tags", "problem", "solution")
+_RANK = itemgetter(0)
 
 
 _searched: ContextVar[str] = ContextVar("searched", default=DEFAULT_DB_ALIAS)
@@ -114,7 +116,30 @@ TOP_LABELS = tuple(label("top", number) for number in range(TOPS))
 
 
 def ranks(asked: Asked, index: Index, *, limit: int) -> list[int]:
-    """Rows that fit, best static rank first; none where a group has no token.
+    """Rows that fit, best static rank first; none where a group has no token."""
+    return [row[0] for row in _found(asked, index, limit, "{}")]
+
+
+def documents_found(
+    asked: Asked, index: Index, *, limit: int, fields: int, known: Sequence[Document] = ()
+) -> list[Document]:
+    """The same rows with so many of their fields, in the same order; those that are known are not read again."""
+    columns = ", ".join(f"d.{name}" for name in _DOCUMENT[1 : FIRST_FIELD + fields])
+    joined = f"JOIN kb_search_docs d ON d.rank = f.rank{_not_in(known)}"
+    wrapped = f"SELECT f.rank, {columns} FROM ({{}}) AS f {'LEFT ' if known else ''}{joined}"
+    found = sorted(_found(asked, index, limit, wrapped), key=_RANK)
+    if not known:
+        return found
+    whole = {document[0]: document for document in known}
+    return [whole.get(document[0], document) for document in found]
+
+
+def _not_in(known: Sequence[Document]) -> str:
+    return f" AND d.rank NOT IN ({numbers(document[0] for document in known)})" if known else ""
+
+
+def _found(asked: Asked, index: Index, limit: int, wrapped: str) -> list[tuple[Any, ...]]:
+    """What is `wrapped` around the question for the rows that fit.
 
     GIN gives every row that fits, all of which are then read and sorted; FTS5 gives them in order. So common
     words are looked for in a top of the rows, in a larger one when that has too few of them.
@@ -123,14 +148,15 @@ def ranks(asked: Asked, index: Index, *, limit: int) -> list[int]:
         return []
     share, top = asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0), -1
     while _is_common(asked) and (top := _top_worth_asking(asked, share, limit, after=top)) >= 0:
-        found = [row[0] for row in rows(*_ranks_sql(_in_top(asked, top), index, limit))]
+        sql, params = _ranks_sql(_in_top(asked, top), index, limit)
+        found = rows(wrapped.format(sql), params)
         if len(found) == limit:
             return found
         share = len(found) / asked.tops[top]
         if share * asked.rows <= SORTED_ROWS:
             break
     sql, params = _ranks_sql(asked, index, limit)
-    return [row[0] for row in rows(sql, params)]
+    return rows(wrapped.format(sql), params)
 
 
 def _is_common(asked: Asked) -> bool:

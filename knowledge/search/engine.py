@@ -16,7 +16,7 @@ from itertools import combinations
 from time import perf_counter
 
 from knowledge.search import database
-from knowledge.search.database import Asked, Index
+from knowledge.search.database import Asked, Document, Index
 from knowledge.search.facets import facet_counter
 from knowledge.search.hits import hits_made, spelling_shown
 from knowledge.search.orders import SearchOrder, ranks_sorted
@@ -136,24 +136,27 @@ def _find(plan: Plan) -> tuple[_Found, bool]:
     """What fits, and whether all of it has every group."""
     if not plan.groups:
         return _Found([], further=plan.asked if plan.query.blank else None), True
-    ranks, all_of_them = _first(plan)
-    if plan.query.phrases or (len(plan.groups) > 1 and len(ranks) < FEW_RESULTS):
-        return _Found(_partly(plan, ranks)), False
-    ordered = _ordered(plan, ranks, everywhere=True)
+    documents, all_of_them = _first(plan)
+    if plan.query.phrases or (len(plan.groups) > 1 and len(documents) < FEW_RESULTS):
+        return _Found(_partly(plan, [one[0] for one in documents])), False
+    ordered = scored(documents, plan.groups, plan.weights, everywhere=True)
     if all_of_them:
         return _Found(ordered), True
     return _Found(ordered, further=plan.asked, total=plan.total), True
 
 
-def _first(plan: Plan) -> tuple[list[int], bool]:
-    """At most CANDIDATES rows that have every group, those with all in codes, title or tags first; are they all?"""
-    head: list[int] = []
+def _first(plan: Plan) -> tuple[list[Document], bool]:
+    """At most CANDIDATES rows that have every group, those with all in codes, title or tags first; are they all?
+
+    Without their solutions: what a group does not have elsewhere it has there.
+    """
+    head: list[Document] = []
     if plan.fewest >= CANDIDATES:
-        head = database.ranks(plan.asked, Index.HEAD, limit=CANDIDATES)
+        head = database.documents_found(plan.asked, Index.HEAD, limit=CANDIDATES, fields=4)
         if len(head) == CANDIDATES:
             return head, False
-    words = database.ranks(plan.asked, Index.WORDS, limit=CANDIDATES)
-    return list(dict.fromkeys([*head, *words]))[:CANDIDATES], len(words) < CANDIDATES
+    words = database.documents_found(plan.asked, Index.WORDS, limit=CANDIDATES, fields=4, known=head)
+    return list({one[0]: one for one in (*head, *words)}.values())[:CANDIDATES], len(words) < CANDIDATES
 
 
 def _partly(plan: Plan, ranks: list[int]) -> list[Scored]:
@@ -161,7 +164,7 @@ def _partly(plan: Plan, ranks: list[int]) -> list[Scored]:
     if not plan.query.phrases:
         more = database.ranks_of_each(list(_parts(plan)), limit=ROWS_PER_GROUP)
         ranks = list(dict.fromkeys([*ranks, *more]))[:CANDIDATES]
-    ordered = _ordered(plan, ranks, everywhere=False)
+    ordered = scored(database.documents(ranks, fields=5), plan.groups, plan.weights, everywhere=False)
     ordered = [one for one in ordered if all(one.says(phrase) for phrase in plan.query.phrases)]
     best = max((one.coverage for one in ordered), default=0.0)
     return [one for one in ordered if one.coverage >= best * PARTIAL_SHARE]
@@ -178,11 +181,6 @@ def _parts(plan: Plan) -> list[tuple[Asked, Index]]:
     for number in rarest:
         questions += [(plan.asked_for((number,)), index) for index in (Index.HEAD, Index.WORDS)]
     return questions
-
-
-def _ordered(plan: Plan, ranks: Sequence[int], *, everywhere: bool) -> list[Scored]:
-    documents = database.documents(ranks, fields=4 if everywhere else 5)
-    return scored(documents, plan.groups, plan.weights, everywhere=everywhere)
 
 
 def _meant(text: str, plan: Plan, hits: Sequence[SearchHit]) -> str:
