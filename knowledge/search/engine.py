@@ -115,7 +115,7 @@ def entry_search(
     here = found.page(first, size) if best else found.page_sorted(order, first, size)
     hits = hits_made(here, Highlighter(plan.groups))
     if best:
-        hits = promoted_first(hits, normalized=query.normalized, filters=query.filters, page=page)
+        hits = promoted_first(hits, ids=plan.promoted, filters=query.filters, page=page)
     added = sum(hit.promoted and not hit.score for hit in hits)
     return SearchResults(
         text=text,

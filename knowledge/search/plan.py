@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod, sqrt
+from uuid import UUID
 
 from knowledge.models import EntryStatus
 from knowledge.search import terms
 from knowledge.search.database import TOP_LABELS, Asked, is_sqlite, label, rows
-from knowledge.search.query import Alternative, Group, Query
+from knowledge.search.known import Known, known
+from knowledge.search.query import Alternative, Group, Query, query_with_codes
 from knowledge.search.score import rarity
 from knowledge.search.types import SearchFilters
 
@@ -42,6 +44,8 @@ class Plan:
     total: int
     #: Mistyped token -> the term that was meant.
     corrected: dict[str, str]
+    #: Entries that staff promote for it, in their order.
+    promoted: tuple[UUID, ...]
 
     @property
     def found_all(self) -> bool:
@@ -57,7 +61,8 @@ def plan_made(query: Query) -> Plan:
     """The plan of a query."""
     labels = labels_of(query.filters)
     tops = () if is_sqlite() or query.filters.status != EntryStatus.PUBLISHED else TOP_LABELS
-    known = terms.frequencies([terms.EVERY, *tops, *labels, *_tokens_typed(query.groups)])
+    query, facts = _known(query, (terms.EVERY, *tops, *labels))
+    known = facts.frequencies
     entries = known.pop(terms.EVERY, 0)
     rows_of_tops = tuple(known.pop(name, 0) for name in tops)
     of_labels = [known.pop(label, 0) / (entries or 1) for label in labels]
@@ -67,7 +72,7 @@ def plan_made(query: Query) -> Plan:
     frequencies: list[int] = []
     weights: list[float] = []
     for typed in query.groups:
-        group, found = _found(typed, known, corrected)
+        group, found = _found(typed, facts, corrected)
         if not found and query.filters.status != EntryStatus.PUBLISHED:
             # The terms are those of published entries; drafts may hold others.
             found = dict.fromkeys((one.token for one in group.alternatives), 1)
@@ -85,8 +90,22 @@ def plan_made(query: Query) -> Plan:
     total = known.get(only, 0) if asked.status == EntryStatus.PUBLISHED else 0
     fewest = min(frequencies, default=0)
     return Plan(
-        query, tuple(groups), tuple(tokens), tuple(weights), asked, shares, tuple(of_labels), fewest, total, corrected
+        *(query, tuple(groups), tuple(tokens), tuple(weights), asked, shares, tuple(of_labels), fewest, total),
+        *(corrected, tuple(facts.promoted)),
     )
+
+
+def _known(query: Query, labels: tuple[str, ...]) -> tuple[Query, Known]:
+    """The query with the codes that it names by an alias, and what is known of it and of these labels."""
+    wanted = dict.fromkeys([*labels, *_tokens_typed(query.groups)])
+    open_ends = [one.token for group in query.groups for one in group.alternatives if one.prefix]
+    facts = known(
+        terms=list(wanted), beginning="".join(open_ends[:1]), runs=list(query.runs), normalized=query.normalized
+    )
+    if facts.aliases:
+        query = query_with_codes(query, facts.aliases)
+        facts.frequencies |= terms.frequencies(token for token in _tokens_typed(query.groups) if token not in wanted)
+    return query, facts
 
 
 def _together(shares: Sequence[float]) -> float:
@@ -108,13 +127,15 @@ def _tokens_typed(groups: tuple[Group, ...]) -> Iterator[str]:
     return (one.token for group in groups for one in group.alternatives if not one.prefix)
 
 
-def _found(group: Group, known: dict[str, int], corrected: dict[str, str]) -> tuple[Group, dict[str, int]]:
+def _found(group: Group, facts: Known, corrected: dict[str, str]) -> tuple[Group, dict[str, int]]:
     """The group and the tokens that stand for it with their frequency; a mistyped word is put right."""
+    known = facts.frequencies
     found = {one.token: known[one.token] for one in group.alternatives if not one.prefix and one.token in known}
     for one in group.alternatives:
         if one.prefix:
             # A word that is whole as it stands becomes only what is more usual.
-            more = terms.becoming(one.token, above=max(found.values(), default=0))
+            most = max(found.values(), default=0)
+            more = {term: frequency for term, frequency in facts.becoming.items() if frequency > most}
             found = more | found
             if not more:
                 group = replace(group, alternatives=tuple(other for other in group.alternatives if not other.prefix))

@@ -13,30 +13,28 @@ from django.utils.text import Truncator
 
 from knowledge.errors import PromotionInvalidError
 from knowledge.models import Entry, EntryCode, PromotedResult
-from knowledge.search.database import hexadecimal, rows, searched
+from knowledge.search.database import searched
 from knowledge.search.query import query_parse
 from knowledge.search.types import SearchFilters, SearchHit
 
-#: Promoted entries of one search; more would hide what was found.
-PROMOTED_MOST = 5
 CODES_SHOWN = 8
 SNIPPET_CHARS = 240
 
 
 def promoted_first(
-    hits: Sequence[SearchHit], *, normalized: str, filters: SearchFilters, page: int
+    hits: Sequence[SearchHit], *, ids: Sequence[UUID], filters: SearchFilters, page: int
 ) -> tuple[SearchHit, ...]:
     """The hits of a page with the promoted entries before those of the first page, and on no other page.
 
     The first page then has more hits than its size, so that no hit falls between two pages.
     """
-    promoted = _entries(normalized, filters) if normalized else []
+    promoted = _entries(ids, filters) if ids else []
     if not promoted:
         return tuple(hits)
     found = {hit.entry.pk: hit for hit in hits}
     first = [replace(found.get(entry.pk) or _hit(entry), promoted=True) for entry in promoted] if page == 1 else []
-    ids = {entry.pk for entry in promoted}
-    return (*first, *(hit for hit in hits if hit.entry.pk not in ids))
+    shown = {entry.pk for entry in promoted}
+    return (*first, *(hit for hit in hits if hit.entry.pk not in shown))
 
 
 def promotion_words(query: str) -> str:
@@ -57,12 +55,8 @@ def promotion_save(*, promotion: PromotedResult) -> PromotedResult:
     return promotion
 
 
-def _entries(normalized: str, filters: SearchFilters) -> list[Entry]:
+def _entries(ids: Sequence[UUID], filters: SearchFilters) -> list[Entry]:
     """The promoted entries that pass the filters, in their order."""
-    sql = "SELECT entry_id FROM kb_promoted_results WHERE normalized = %s ORDER BY position, id LIMIT %s"
-    ids = [UUID(hexadecimal(row[0])) for row in rows(sql, [normalized, PROMOTED_MOST])]
-    if not ids:
-        return []
     found = _passing(filters).filter(pk__in=ids).in_bulk()
     return [found[pk] for pk in ids if pk in found]
 

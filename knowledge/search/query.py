@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from knowledge.codes import Code, CodeKind, code_given, code_normalize, codes_find
 from knowledge.models import Category, Severity
 from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, compound_words, folded, tokens, units
-from knowledge.search.database import one_of, rows
 from knowledge.search.types import SearchFilters
 from knowledge.text import storable
 
@@ -72,10 +71,15 @@ class Query:
     normalized: str
     #: Whether nothing but filters was given, so that every entry fits.
     blank: bool
+    #: The text without its operators, and its units.
+    typed: str
+    units: tuple[Unit, ...]
+    #: Runs of words that may be another name of a code ("duplicate key") -> where they stand.
+    runs: dict[str, tuple[int, int]]
 
 
 def query_parse(text: str, filters: SearchFilters) -> Query:
-    """The query of a text. `filters` win over field syntax in the text."""
+    """The query of a text, no database asked. `filters` win over field syntax in the text."""
     typed = storable(text)[:QUERY_CHARS]
     phrases: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
@@ -86,16 +90,29 @@ def query_parse(text: str, filters: SearchFilters) -> Query:
         typed = _EXCLUDED.sub(" ", typed).replace('"', " ")
     found_units = _units_asked(typed)
     codes = _codes_asked(typed)
-    groups = _groups(typed, found_units, codes)
     return Query(
-        groups=groups,
+        groups=_groups(typed, found_units, codes, {}),
         phrases=phrases,
         excluded=excluded,
         filters=filters,
         codes=codes,
         normalized=" ".join(dict.fromkeys(unit.token for unit in found_units))[:NORMALIZED_CHARS],
         blank=not typed.strip(),
+        typed=typed,
+        units=tuple(found_units),
+        runs=_word_runs(typed) if len(typed) <= OPERATOR_CHARS else {},
     )
+
+
+def query_with_codes(query: Query, aliases: Iterable[tuple[str, str]]) -> Query:
+    """The query with the codes that some of its runs of words are another name of, as pairs (run, code)."""
+    found: dict[str, set[str]] = {}
+    for alias, code in aliases:
+        start, end = query.runs[alias]
+        for unit in query.units:
+            if start <= unit.start and unit.end <= end and unit.kind is not UnitKind.CODE:
+                found.setdefault(unit.token, set()).add(code_token(code))
+    return replace(query, groups=_groups(query.typed, query.units, query.codes, found)) if found else query
 
 
 def _fields_taken(typed: str, filters: SearchFilters) -> tuple[str, SearchFilters]:
@@ -142,8 +159,10 @@ def _codes_asked(typed: str) -> tuple[Code, ...]:
     return tuple(found) or ((whole,) if whole else ())
 
 
-def _groups(typed: str, asked: list[Unit], codes: tuple[Code, ...]) -> tuple[Group, ...]:
-    extra = _alias_codes(typed, asked)
+def _groups(
+    typed: str, asked: Sequence[Unit], codes: tuple[Code, ...], extra: dict[str, set[str]]
+) -> tuple[Group, ...]:
+    """The groups of a text; `extra` has for tokens of units the codes that they are another name of."""
     if codes and asked and not any(unit.kind is UnitKind.CODE for unit in asked):
         whole = code_token(codes[0].code)
         extra = {unit.token: {*extra.get(unit.token, ()), whole} for unit in asked}
@@ -185,28 +204,6 @@ def _unit_alternatives(typed: str, unit: Unit, *, last: bool, is_code: bool) -> 
         yield from ((Alternative(word),) for word in words)
     else:
         yield (Alternative(unit.token), Alternative(unit.parts[-1]), *open_end)
-
-
-def _alias_codes(typed: str, asked: list[Unit]) -> dict[str, set[str]]:
-    """Token of a unit -> codes that have the words around it as an alias ("duplicate key")."""
-    if len(typed) > OPERATOR_CHARS:
-        return {}
-    spans = _word_runs(typed)
-    found: dict[str, set[str]] = {}
-    for alias, code in _codes_by_alias(list(spans)):
-        start, end = spans[alias]
-        for unit in asked:
-            if start <= unit.start and unit.end <= end and unit.kind is not UnitKind.CODE:
-                found.setdefault(unit.token, set()).add(code_token(code))
-    return found
-
-
-def _codes_by_alias(aliases: list[str]) -> list[tuple[str, str]]:
-    if not aliases:
-        return []
-    sql = "SELECT a.alias, c.code FROM kb_code_aliases a JOIN kb_error_codes c ON c.id = a.error_code_id"
-    chosen, params = one_of("a.alias", aliases)
-    return [(alias, code) for alias, code in rows(f"{sql} WHERE {chosen}", params)]
 
 
 def _word_runs(typed: str) -> dict[str, tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -25,21 +26,20 @@ _LAST = "\U0010ffff"
 def frequencies(terms: Iterable[str]) -> dict[str, int]:
     """How many published entries hold each of these terms; terms that none holds are left out."""
     wanted = list(dict.fromkeys(terms))
-    if not wanted:
-        return {}
+    return {term: int(df) for term, df in rows(*frequencies_question(wanted))} if wanted else {}
+
+
+def frequencies_question(wanted: Sequence[str]) -> tuple[str, list[Any]]:
+    """SELECT of the terms among these that published entries hold, and of how many."""
     chosen, params = one_of("term", wanted)
-    found = rows(f"SELECT term, sum(df) FROM kb_search_terms WHERE {chosen} GROUP BY term", params)
-    return {term: int(df) for term, df in found if df > 0}
+    return f"SELECT term, sum(df) AS df FROM kb_search_terms WHERE {chosen} GROUP BY term HAVING sum(df) > 0", params
 
 
-def becoming(beginning: str, *, above: int = 0) -> dict[str, int]:
-    """The most frequent terms that begin like this, with their frequency if it is above some number."""
-    inner = f"SELECT term, df FROM kb_search_terms WHERE term >= %s AND term < %s ORDER BY term LIMIT {BEGINNINGS_READ}"
-    found = rows(
-        f"SELECT term, sum(df) FROM ({inner}) AS near GROUP BY term HAVING sum(df) > %s ORDER BY 2 DESC, 1 LIMIT {BECOMES}",
-        [beginning, beginning + _LAST, above],
-    )
-    return {term: int(df) for term, df in found}
+def becoming_question(beginning: str) -> tuple[str, list[Any]]:
+    """SELECT of the most frequent terms that begin like this, and of how many published entries hold them."""
+    near = f"SELECT term, df FROM kb_search_terms WHERE term >= %s AND term < %s ORDER BY term LIMIT {BEGINNINGS_READ}"
+    sql = f"SELECT term, sum(df) AS df FROM ({near}) AS near GROUP BY term HAVING sum(df) > 0 ORDER BY 2 DESC, 1"
+    return f"{sql} LIMIT {BECOMES}", [beginning, beginning + _LAST]
 
 
 def meant(word: str) -> str:
