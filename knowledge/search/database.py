@@ -26,7 +26,7 @@ _FOREIGN = re.compile(r"[^\w.$#@/-]")
 #: Rows that PostgreSQL finds and sorts in no time; where more are likely it asks a top of the rows first.
 SORTED_ROWS = 1_000
 #: How many more rows a top should have than are wanted.
-TOP_MARGIN = (1.25, 100)
+TOP_MARGIN = (2.0, 100)
 #: The largest top that is asked has one row of so many.
 TOP_PART = 3
 #: Of the rows that have common words, about so many have them in codes, title or tags.
@@ -138,62 +138,79 @@ def _not_in(known: Sequence[Document]) -> str:
     return f" AND d.rank NOT IN ({numbers(document[0] for document in known)})" if known else ""
 
 
+def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> list[int]:
+    """Rows that fit any of the questions, at most `limit` of each, the first question's first."""
+    open_ones = {
+        number: _Asking(*question, limit) for number, question in enumerate(questions) if all(question[0].groups)
+    }
+    found: dict[int, list[int]] = {}
+    while open_ones:
+        parts, params = [], []
+        for number, asking in open_ones.items():
+            sql, values = asking.question()
+            parts.append(f"SELECT {number:d} AS n, rank FROM ({sql}) AS q{number:d}")
+            params += values
+        answers: dict[int, list[int]] = {number: [] for number in open_ones}
+        for number, rank in rows(" UNION ALL ".join(parts), params):
+            answers[number].append(rank)
+        answered = {number: some for number, some in answers.items() if open_ones[number].is_answered(len(some))}
+        found |= answered
+        open_ones = {number: asking for number, asking in open_ones.items() if number not in answered}
+    return list(dict.fromkeys(rank for number in sorted(found) for rank in sorted(found[number])))
+
+
 def _found(asked: Asked, index: Index, limit: int, wrapped: str) -> list[tuple[Any, ...]]:
-    """What is `wrapped` around the question for the rows that fit.
+    """What is `wrapped` around the question for the rows that fit."""
+    if not all(asked.groups):
+        return []
+    asking = _Asking(asked, index, limit)
+    while True:
+        sql, params = asking.question()
+        found = rows(wrapped.format(sql), params)
+        if asking.is_answered(len(found)):
+            return found
+
+
+class _Asking:
+    """A question on its way from a top of the rows to larger ones and to all.
 
     GIN gives every row that fits, all of which are then read and sorted; FTS5 gives them in order. So common
     words are looked for in a top of the rows, in a larger one when that has too few of them.
     """
-    if not all(asked.groups):
-        return []
-    share, top = asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0), -1
-    while _is_common(asked) and (top := _top_worth_asking(asked, share, limit, after=top)) >= 0:
-        sql, params = _ranks_sql(_in_top(asked, top), index, limit)
-        found = rows(wrapped.format(sql), params)
-        if len(found) == limit:
-            return found
-        share = len(found) / asked.tops[top]
-        if share * asked.rows <= SORTED_ROWS:
-            break
-    sql, params = _ranks_sql(asked, index, limit)
-    return rows(wrapped.format(sql), params)
 
+    def __init__(self, asked: Asked, index: Index, limit: int) -> None:
+        self.asked, self.index, self.limit = asked, index, limit
+        #: The share of the rows that is likely to fit, by what is known.
+        self._share = asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0)
+        #: The top that is asked; -1 for all rows.
+        self._top = -1
+        self._top = self._next_top() if asked.tops and asked.share * asked.rows > SORTED_ROWS else -1
 
-def _is_common(asked: Asked) -> bool:
-    """Whether so many rows are likely to fit that a top of them is asked first."""
-    return bool(asked.tops) and asked.share * asked.rows > SORTED_ROWS
+    def question(self) -> tuple[str, list[str]]:
+        """SELECT of the ranks."""
+        asked = self.asked
+        if self._top >= 0:
+            asked = replace(asked, groups=((TOP_LABELS[self._top],), *asked.groups))
+        return _ranks_sql(asked, self.index, self.limit)
 
+    def is_answered(self, count: int) -> bool:
+        """Whether so many rows are all that were wanted or are; else the next question is for more of them."""
+        if self._top < 0 or count == self.limit:
+            return True
+        self._share = count / self.asked.tops[self._top]
+        self._top = self._next_top() if self._share * self.asked.rows > SORTED_ROWS else -1
+        return False
 
-def _top_worth_asking(asked: Asked, share: float, limit: int, *, after: int) -> int:
-    """The smallest top that is likely to have enough rows, else the largest one that is quick to ask; -1 for none."""
-    times, more = TOP_MARGIN
-    quick = -1
-    for top, held in enumerate(asked.tops):
-        if top > after and 0 < held < asked.rows / TOP_PART:
-            quick = top
-            if held * share >= limit * times + more:
-                break
-    return quick
-
-
-def _in_top(asked: Asked, top: int) -> Asked:
-    """The same question to a top only."""
-    return replace(asked, groups=((TOP_LABELS[top],), *asked.groups))
-
-
-def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> list[int]:
-    """Rows that fit any of the questions, at most `limit` of each, the first question's first."""
-    found: list[tuple[int, int]] = []
-    parts, params = [], []
-    for number, (asked, index) in enumerate(questions):
-        if _is_common(asked):
-            found += [(number, rank) for rank in ranks(asked, index, limit=limit)]
-            continue
-        sql, values = _ranks_sql(asked, index, limit)
-        parts.append(f"SELECT {number} AS n, rank FROM ({sql}) AS q{number}")
-        params += values
-    found += [(number, rank) for number, rank in rows(" UNION ALL ".join(parts), params)] if parts else []
-    return list(dict.fromkeys(rank for _, rank in sorted(found)))
+    def _next_top(self) -> int:
+        """The smallest larger top that is likely to have enough rows, else the largest one that is quick to ask."""
+        times, more = TOP_MARGIN
+        quick = -1
+        for top, held in enumerate(self.asked.tops):
+            if top > self._top and 0 < held < self.asked.rows / TOP_PART:
+                quick = top
+                if held * self._share >= self.limit * times + more:
+                    break
+        return quick
 
 
 def one_of(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:

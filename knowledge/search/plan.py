@@ -19,6 +19,8 @@ from knowledge.search.types import SearchFilters
 MEANT_WEIGHT = 0.8
 #: What all words beside codes count together, beside the codes.
 WORDS_SHARE = 0.5
+#: Of the entries with the rarest of several words at least about so many have the others too.
+COMPANY = 0.25
 #: No tag or code has this number, so no entry its label.
 _NONE = 0
 
@@ -109,8 +111,12 @@ def _known(query: Query, labels: tuple[str, ...]) -> tuple[Query, Known]:
 
 
 def _together(shares: Sequence[float]) -> float:
-    """The share that is likely to have all of these: words of one search keep company more than chance has it."""
-    return sqrt(prod(shares) * min(shares, default=1.0))
+    """The share that is likely to have all of these: words of one search keep company more than chance has it.
+
+    Half way between chance and always together, and of many words no less than a part of the rarest.
+    """
+    rarest = min(shares, default=1.0)
+    return max(sqrt(prod(shares) * rarest), rarest * COMPANY)
 
 
 def labels_of(filters: SearchFilters) -> tuple[str, ...]:
