@@ -23,8 +23,10 @@ from knowledge.search.types import Marks, SearchHit
 #: What a hit's entry is fetched with, Django fetches the rest when it is asked for.
 _COLUMNS = [
     *("id", "title", "problem", "solution", "category", "severity", "status", "origin"),
-    *("usage_count", "success_count", "failure_count", "version", "created_at", "updated_at"),
+    *("usage_count", "success_count", "failure_count", "version"),
 ]
+_MOMENTS = ["created_at", "updated_at"]
+_FIELDS = (*_COLUMNS, *_MOMENTS)
 #: Mistyped words are of letters only.
 _WORD = re.compile(r"[a-z]{3,}")
 
@@ -43,7 +45,7 @@ class _CodeLink(NamedTuple):
 
 def hits_made(scores: Mapping[int, float], marks: Marks) -> tuple[SearchHit, ...]:
     """The hits for the entries of these rows, in order."""
-    found = {row[0]: row for row in database.entries(list(scores), _COLUMNS)}
+    found = {row[0]: row for row in database.entries(list(scores), _COLUMNS, _MOMENTS)}
     return tuple(_hit(found[rank], score, marks) for rank, score in scores.items() if rank in found)
 
 
@@ -76,10 +78,10 @@ def spelling_shown(text: str, corrected: Mapping[str, str], entries: Sequence[En
 def _entry(values: tuple[Any, ...]) -> Entry:
     """An entry from its row; a tenth of what Model.__init__ takes, with its signals and checks of arguments."""
     entry = Entry.__new__(Entry)
-    entry.__dict__.update(zip(_COLUMNS, values, strict=True), _state=ModelState())
+    entry.__dict__.update(zip(_FIELDS, values, strict=True), _state=ModelState())
     entry._state.adding, entry._state.db = False, database.searched()
     entry.id = _uuid(entry.id)
-    entry.created_at, entry.updated_at = _moment(entry.created_at), _moment(entry.updated_at)
+    entry.created_at, entry.updated_at = map(_moment, values[-2:])
     return entry
 
 
@@ -87,9 +89,9 @@ def _uuid(value: UUID | str) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
 
 
-def _moment(value: datetime | str) -> datetime:
+def _moment(value: str) -> datetime:
     """A time in UTC, which SQLite keeps as text without its zone."""
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    moment = datetime.fromisoformat(value)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -13,8 +13,8 @@ from knowledge.search.terms import becoming_question, frequencies_question
 #: Promoted entries of one search; more would hide what was found.
 PROMOTED_MOST = 5
 
-_PROMOTED = "SELECT entry_id, position, id FROM kb_promoted_results WHERE normalized = %s ORDER BY position, id"
-_ALIASES = "SELECT 2, a.alias, c.code, 0, 0 FROM kb_code_aliases a JOIN kb_error_codes c ON c.id = a.error_code_id"
+_PROMOTED = "SELECT 3, CAST(entry_id AS text), position, id FROM kb_promoted_results WHERE normalized = %s"
+_ALIASES = "SELECT 2, alias, error_code_id, 0 FROM kb_code_aliases"
 
 
 @dataclass
@@ -35,34 +35,37 @@ def known(*, terms: Sequence[str], beginning: str, runs: Sequence[str], normaliz
     """What is known of these terms, the beginning of a word, runs of words and analysed words; empty ones are not asked."""
     found = Known()
     promoted: list[tuple[int, int, UUID]] = []
-    for kind, name, code, number, place in rows(*_question(terms, beginning, runs, normalized)):
+    numbers: list[tuple[str, int]] = []
+    for kind, name, number, place in rows(*_question(terms, beginning, runs, normalized)):
         if kind == 0:
             found.frequencies[name] = int(number)
         elif kind == 1:
             found.becoming[name] = int(number)
         elif kind == 2:
-            found.aliases.append((name, code))
+            numbers.append((name, int(number)))
         else:
             promoted.append((int(number), int(place), UUID(name)))
     found.becoming = dict(sorted(found.becoming.items(), key=lambda one: (-one[1], one[0])))
-    found.promoted = [entry for _, _, entry in sorted(promoted)]
+    found.promoted = [entry for _, _, entry in sorted(promoted)[:PROMOTED_MOST]]
+    if numbers:
+        chosen, params = one_of("id", [number for _, number in numbers])
+        codes = dict(rows(f"SELECT id, code FROM kb_error_codes WHERE {chosen}", params))
+        found.aliases = [(alias, codes[number]) for alias, number in numbers if number in codes]
     return found
 
 
 def _question(terms: Sequence[str], beginning: str, runs: Sequence[str], normalized: str) -> tuple[str, list[Any]]:
     sql, params = frequencies_question(terms)
-    parts, values = [f"SELECT 0 AS kind, term AS name, '' AS code, df AS number, 0 AS place FROM ({sql}) AS t"], params
+    parts, values = [f"SELECT 0 AS kind, term AS name, df AS number, 0 AS place FROM ({sql}) AS t"], params
     if beginning:
         sql, params = becoming_question(beginning)
-        parts.append(f"SELECT 1, term, '', df, 0 FROM ({sql}) AS b")
+        parts.append(f"SELECT 1, term, df, 0 FROM ({sql}) AS b")
         values += params
     if runs:
-        chosen, params = one_of("a.alias", runs)
+        chosen, params = one_of("alias", runs)
         parts.append(f"{_ALIASES} WHERE {chosen}")
         values += params
     if normalized:
-        parts.append(
-            f"SELECT 3, CAST(entry_id AS text), '', position, id FROM ({_PROMOTED} LIMIT {PROMOTED_MOST:d}) AS p"
-        )
+        parts.append(_PROMOTED)
         values.append(normalized)
     return " UNION ALL ".join(parts), values
