@@ -7,11 +7,15 @@ from collections import Counter
 
 import pytest
 from django.db import connection
+from pytest_django import DjangoAssertNumQueries
 
 from knowledge.entries import entry_archive, entry_create, entry_delete, entry_update
-from knowledge.models import Entry, SearchDoc, SearchTerm
-from knowledge.search import entry_search, index_rebuild, terms
-from knowledge.search.terms import EVERY, becoming, frequencies, meant
+from knowledge.models import Entry, PromotedResult, SearchDoc, SearchTerm
+from knowledge.search import SearchFilters, entry_search, index_rebuild, terms
+from knowledge.search.known import known
+from knowledge.search.plan import plan_made
+from knowledge.search.query import query_parse
+from knowledge.search.terms import EVERY, frequencies, meant
 from tests.knowledge.builders import entry_built
 
 
@@ -22,6 +26,10 @@ def counted() -> dict[str, int]:
         texts = f"{doc.codes} {doc.title} {doc.tags} {doc.labels} {doc.problem} {doc.solution}"
         found.update({EVERY, *texts.split()})
     return dict(found)
+
+
+def becoming(beginning: str) -> dict[str, int]:
+    return known(terms=[EVERY], beginning=beginning, runs=[], normalized="").becoming
 
 
 def listed() -> dict[str, int]:
@@ -74,9 +82,26 @@ def test_frequencies_stay_right_when_entries_are_written_at_once() -> None:
 def test_a_beginning_becomes_the_most_frequent_terms_first() -> None:
     for title in ("allocation", "allocation", "allocator", "allow"):
         entry_built(title=f"The {title}")
-    assert list(becoming("alloc")) == ["allocation", "allocator"]
-    assert list(becoming("alloc", above=1)) == ["allocation"]
+    assert list(becoming("alloc").items()) == [("allocation", 2), ("allocator", 1)]
     assert becoming("zzz") == {}
+
+
+@pytest.mark.django_db
+def test_a_word_that_is_whole_becomes_only_what_is_more_usual() -> None:
+    for title in ("allocation", "allocation", "allocator", "allow", "alloc"):
+        entry_built(title=f"The {title}")
+    (group,) = plan_made(query_parse("alloc", SearchFilters())).tokens
+    assert sorted(group) == ["alloc", "allocation"]
+
+
+@pytest.mark.django_db
+def test_what_is_known_of_a_query_comes_in_one_statement(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    entry = entry_built(title="The allocation")
+    PromotedResult.objects.create(normalized="alloc", query="alloc", entry=entry)
+    with django_assert_num_queries(1):
+        facts = known(terms=[EVERY], beginning="alloc", runs=["alloc"], normalized="alloc")
+    assert (facts.frequencies, facts.becoming) == ({EVERY: 1}, {"allocation": 1})
+    assert (facts.aliases, facts.promoted) == ([], [entry.pk])
 
 
 @pytest.mark.django_db
