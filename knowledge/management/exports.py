@@ -17,7 +17,13 @@ def export_arguments(parser: ArgumentParser) -> None:
     """Options of `kb export`."""
     parser.add_argument("file", type=Path, help="where to write; replaced if it is there")
     parser.add_argument("--format", choices=ExportFormat.values, default=ExportFormat.ARCHIVE.value)
-    parser.add_argument("--section", action="append", choices=list(Section), default=[], help="for an archive")
+    parser.add_argument(
+        "--section",
+        action="append",
+        choices=list(Section),
+        default=[],
+        help="a part of the site, may be repeated; CSV of several is a ZIP",
+    )
     for name in ("category", "status", "tag"):
         parser.add_argument(f"--{name}", action="append", default=[], help="only entries with it; may be repeated")
     parser.add_argument("--since", default="", help="changed on this day (2024-05-31) or later")

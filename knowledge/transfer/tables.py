@@ -33,6 +33,13 @@ EXPORTED: dict[Section, tuple[str, ...]] = {
     Section.SETTINGS: ("kb_settings", "kb_plugins"),
     Section.ANALYTICS: ("usage_metrics", "usage_patterns", "ignored_queries", "analytics_baselines"),
 }
+#: By which column dates choose rows of tables that belong to no entry; tags, codes and settings are always whole.
+DATED = {
+    "search_history": "created_at",
+    "usage_patterns": "last_seen",
+    "ignored_queries": "ignored_at",
+    "analytics_baselines": "computed_at",
+}
 #: Tables whose rows stand in the rows of another one.
 WITHIN = {"kb_entry_tags": "kb_entries", "kb_entry_codes": "kb_entries"}
 LEFT_OUT = {

@@ -156,7 +156,7 @@ def _wanted(request: HttpRequest) -> ExportWanted:
     return ExportWanted.of(
         {
             "format": file_format,
-            "sections": posted.getlist("sections") if file_format == ExportFormat.ARCHIVE else [],
+            "sections": posted.getlist("sections"),
             "categories": posted.getlist("categories"),
             "statuses": posted.getlist("statuses"),
             "tags": tags,
@@ -168,7 +168,7 @@ def _wanted(request: HttpRequest) -> ExportWanted:
 def _export_form(request: HttpRequest, error: str = "") -> HttpResponse:
     posted = request.POST
     chosen_format = posted.get("format", ExportFormat.ARCHIVE.value)
-    sections = posted.getlist("sections") if error else [one.value for one in sections_open()]
+    sections = posted.getlist("sections")
     context = {
         "error": error,
         "formats": [(value, label, value == chosen_format) for value, label in ExportFormat.choices],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from knowledge.errors import ExportOptionError
 from knowledge.transfer.exporting.archive import archive_write
 from knowledge.transfer.exporting.bundle import bundle_write
 from knowledge.transfer.exporting.rows import ExportFilter, Heartbeat
-from knowledge.transfer.exporting.sheets import csv_write, xlsx_write
+from knowledge.transfer.exporting.sheets import csv_write, is_entries_alone, xlsx_write
 from knowledge.transfer.exporting.texts import markdown_write
 from knowledge.transfer.tables import Section, sections_open
 from migrations_ops.archive import file_sha256
@@ -31,6 +31,10 @@ class ExportFormat(TextChoices):
     HTML = "html", _("Pages with a search, for reading without a network (ZIP)")
 
 
+#: These are for reading, not for data.
+ENTRIES_ONLY = frozenset({ExportFormat.MARKDOWN, ExportFormat.HTML})
+
+
 @dataclass(frozen=True)
 class ExportResult:
     """A finished export."""
@@ -38,7 +42,7 @@ class ExportResult:
     path: Path
     size_bytes: int
     sha256: str
-    #: By table in an archive, else of entries.
+    #: By table.
     rows: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,25 +62,30 @@ def export_write(
     address: str = "",
     heartbeat: Heartbeat = _silent,
 ) -> ExportResult:
-    """Write an export to `path`, replacing what is there. Sections are for archives; none means all that are open.
+    """Write an export to `path`, replacing what is there.
 
-    Raises ExportOptionError.
+    Without sections an archive has all that are open, every other format the entries. Raises ExportOptionError.
     """
-    wanted = tuple(sections)
-    if wanted and file_format is not ExportFormat.ARCHIVE and wanted != (Section.ENTRIES,):
-        raise ExportOptionError(reason="only an archive holds other things than entries.")
-    if closed := set(wanted) - set(sections_open()):
-        raise ExportOptionError(reason=f"no open level has {', '.join(sorted(closed))}.")
+    wanted = tuple(dict.fromkeys(sections))
+    sections_check(file_format, wanted)
     temporary = path.with_name(f"{path.name}.part")
     try:
         with temporary.open("wb") as file:
-            rows = _written(file, file_format, wanted or sections_open(), chosen, address, heartbeat)
+            rows = _written(file, file_format, wanted, chosen, address, heartbeat)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return ExportResult(path, path.stat().st_size, file_sha256(path), rows)
+
+
+def sections_check(file_format: ExportFormat, sections: Sequence[Section]) -> None:
+    """Raise ExportOptionError for sections that this format cannot hold or that no open level has."""
+    if file_format in ENTRIES_ONLY and not is_entries_alone(sections):
+        raise ExportOptionError(reason=f"{file_format.label} can hold entries only.")
+    if closed := set(sections) - set(sections_open()):
+        raise ExportOptionError(reason=f"no open level has {', '.join(sorted(closed))}.")
 
 
 def _written(
@@ -88,10 +97,10 @@ def _written(
     heartbeat: Heartbeat,
 ) -> dict[str, int]:
     if file_format is ExportFormat.ARCHIVE:
-        return archive_write(file, sections, chosen, heartbeat)
+        return archive_write(file, sections or sections_open(), chosen, heartbeat)
     if file_format is ExportFormat.MARKDOWN:
         return {"kb_entries": markdown_write(file, chosen, heartbeat, address=address)}
     if file_format is ExportFormat.HTML:
         return {"kb_entries": bundle_write(file, chosen, heartbeat)}
     write = csv_write if file_format is ExportFormat.CSV else xlsx_write
-    return {"kb_entries": write(file, chosen, heartbeat)}
+    return write(file, sections, chosen, heartbeat)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -16,10 +16,12 @@ from django.db.models import ForeignKey, Model, QuerySet
 from knowledge.errors import ExportOptionError
 from knowledge.labels import codes_by_entry
 from knowledge.models import Category, Entry, EntryStatus, EntryTag, ErrorCode
+from knowledge.transfer.tables import DATED
 
 BATCH_ROWS = 500
 #: Columns of entries that are made from others.
 _MADE = frozenset({"problem_html", "solution_html"})
+_Rows = TypeVar("_Rows", bound=Model)
 #: Told of the rows of each batch.
 Heartbeat = Callable[[int], None]
 
@@ -31,7 +33,7 @@ class ExportFilter:
     categories: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    #: Changed at this time or later, and before that one.
+    #: Changed at this time or later, and before that one; searches and figures: made or last seen.
     since: datetime | None = None
     until: datetime | None = None
     #: Exactly these, of a search result, say.
@@ -53,11 +55,14 @@ class ExportFilter:
         if self.tags:
             wanted = EntryTag.objects.filter(tag__name__in=[name.lower() for name in self.tags])
             found = found.filter(pk__in=wanted.values("entry"))
-        if self.since:
-            found = found.filter(updated_at__gte=self.since)
-        if self.until:
-            found = found.filter(updated_at__lt=self.until)
+        found = self.between(found, "updated_at")
         return found if self.ids is None else found.filter(pk__in=self.ids)
+
+    def between(self, rows: QuerySet[_Rows], moment: str) -> QuerySet[_Rows]:
+        """The rows whose column `moment` lies in the time that was asked for."""
+        if self.since:
+            rows = rows.filter(**{f"{moment}__gte": self.since})
+        return rows.filter(**{f"{moment}__lt": self.until}) if self.until else rows
 
     @property
     def everything(self) -> bool:
@@ -93,6 +98,8 @@ def table_rows(model: type[Model], chosen: ExportFilter, heartbeat: Heartbeat) -
     columns = list(model._meta.concrete_fields)
     if not chosen.everything and any(one.name == "entry" for one in columns):
         rows = rows.filter(entry__in=chosen.entries().order_by().values("pk"))
+    elif moment := DATED.get(model._meta.db_table):
+        rows = chosen.between(rows, moment)
     codes = _codes() if any(one.related_model is ErrorCode for one in columns) else {}
     for batch in batches(rows):
         for one in batch:

@@ -13,20 +13,23 @@ from django.utils.timezone import is_naive, make_aware
 
 from knowledge.errors import ExportOptionError
 from knowledge.search import SearchFilters, entry_search
-from knowledge.transfer.exporting.export import ExportFormat
+from knowledge.transfer.exporting.export import ExportFormat, sections_check
 from knowledge.transfer.exporting.rows import ExportFilter
+from knowledge.transfer.exporting.sheets import is_entries_alone
 from knowledge.transfer.tables import Section, models_of, sections_open
 
 _PAGE_ENTRIES = 100
 #: Results of a search that an export takes at most.
 FOUND_MOST = 10_000
-_SUFFIXES = {
+_FILE_NAMES = {
     ExportFormat.ARCHIVE: "kb-archive.zip",
     ExportFormat.CSV: "kb-entries.csv",
     ExportFormat.XLSX: "kb-entries.xlsx",
     ExportFormat.MARKDOWN: "kb-markdown.zip",
     ExportFormat.HTML: "kb-pages.zip",
 }
+#: The same with other sections than entries.
+_SEVERAL_NAMES = {ExportFormat.CSV: "kb-csv.zip", ExportFormat.XLSX: "kb.xlsx"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,7 @@ class ExportWanted:
         given |= {name: str(options.get(name, "")) for name in ("since", "until", "query", "address")}
         wanted = cls(file_format=file_format, sections=sections, **given)
         wanted._filter()
+        sections_check(file_format, sections)
         return wanted
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,7 +77,7 @@ class ExportWanted:
     def rows_count(self) -> int:
         """How many rows the file will have, nearly: a filter by search is not asked."""
         entries = self._filter().entries().count()
-        if self.file_format is not ExportFormat.ARCHIVE:
+        if self.file_format is not ExportFormat.ARCHIVE and is_entries_alone(self.sections):
             return entries
         models = [model for section in self.sections or sections_open() for model in models_of(section)]
         return sum(
@@ -81,7 +85,8 @@ class ExportWanted:
         )
 
     def file_name(self) -> str:
-        return _SUFFIXES[self.file_format]
+        several = {} if is_entries_alone(self.sections) else _SEVERAL_NAMES
+        return several.get(self.file_format, _FILE_NAMES[self.file_format])
 
     def _filter(self, ids: tuple[UUID, ...] | None = None) -> ExportFilter:
         return ExportFilter(

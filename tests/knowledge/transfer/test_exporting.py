@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from knowledge.entries import entry_update
 from knowledge.errors import ExportOptionError
-from knowledge.models import Category, Entry, Feedback, ImportState, Tag
+from knowledge.models import Category, Entry, Feedback, ImportState, SearchQuery, Tag
 from knowledge.transfer.exporting import ExportFilter, ExportFormat, export_write
 from knowledge.transfer.exporting import rows as export_rows
 from knowledge.transfer.jobs import import_create, import_preview, import_run, import_take_back
@@ -166,10 +166,38 @@ def test_markdown_files_stand_in_folders_of_their_categories(tmp_path: Path) -> 
     assert entry.problem in text and entry.solution in text
 
 
+def test_sections_go_out_as_a_table_each_and_dates_choose_among_the_searches(tmp_path: Path) -> None:
+    entry = entry_built(title="=1+1 is no sum", tags=["loan"])
+    Feedback.objects.create(entry=entry, worked=True, voter="session:a", comment="@home")
+    for days in (0, 9):
+        moment = timezone.now() - timedelta(days=days)
+        SearchQuery.objects.create(
+            query=f"{days} days", normalized="x", result_count=0, elapsed_ms=1, created_at=moment
+        )
+    sections = (Section.SEARCHES, Section.ENTRIES)
+    since = ExportFilter(since=timezone.now() - timedelta(days=1))
+
+    packed = export_write(path=tmp_path / "a", file_format=ExportFormat.CSV, chosen=since, sections=sections)
+    with zipfile.ZipFile(packed.path) as archive:
+        files = {
+            name: list(csv.DictReader(archive.read(name).decode("utf-8-sig").splitlines()))
+            for name in archive.namelist()
+        }
+    assert [row["query"] for row in files["search_history.csv"]] == ["0 days"]
+    assert [row["comment"] for row in files["kb_feedback.csv"]] == ["'@home"]
+    assert [(row["title"], row["tags"]) for row in files["kb_entries.csv"]] == [("'=1+1 is no sum", "loan")]
+    assert packed.rows == {name.removesuffix(".csv"): len(rows) for name, rows in files.items()}
+
+    book = export_write(path=tmp_path / "b.xlsx", file_format=ExportFormat.XLSX, chosen=since, sections=sections)
+    sheets = openpyxl.load_workbook(book.path).worksheets
+    assert sheets[0].title == "Entries" and len(sheets) == len(files)
+    assert [row.values["title"] for row in source_open(book.path).rows()] == ["=1+1 is no sum"]
+
+
 def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportOptionError):
         ExportFilter(categories=("Nonsense",))
-    for file_format, section in ((ExportFormat.CSV, Section.SETTINGS), (ExportFormat.ARCHIVE, Section.ANALYTICS)):
+    for file_format, section in ((ExportFormat.HTML, Section.SETTINGS), (ExportFormat.ARCHIVE, Section.ANALYTICS)):
         with pytest.raises(ExportOptionError):
             export_write(path=tmp_path / "a", file_format=file_format, chosen=ExportFilter(), sections=[section])
     assert list(tmp_path.glob("a*")) == []
@@ -180,8 +208,8 @@ def test_the_command_writes_what_was_chosen(tmp_path: Path) -> None:
     path = str(tmp_path / "a.csv")
     assert kb("export", path, "--format", "csv", "--query", "S0C7")["rows"] == {"kb_entries": 1}
     assert kb("export", path, "--since", "2999-01-01")["rows"]["kb_entries"] == 0
-    assert kb("export", path, "--since", "soon", code=1)["error"] == "export_option"
-    assert kb("export", str(tmp_path / "none" / "a"), code=1)["error"] == "export_option"
+    assert kb("export", path, "--since", "soon", code=1)["error"]["code"] == "export_option"
+    assert kb("export", str(tmp_path / "none" / "a"), code=1)["error"]["code"] == "export_option"
 
 
 def test_pages_for_places_without_a_network_are_whole_and_hold_nothing_that_runs(tmp_path: Path) -> None:
