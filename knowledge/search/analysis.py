@@ -19,6 +19,8 @@ TOKEN_CHARS = 64
 
 #: Words that are kept with their tokens, some 20 MB.
 TEXTS_KEPT = 100_000
+#: Longer ones are no words: what anybody may send must not stay in memory.
+TEXT_CHARS_KEPT = 200
 
 _CHAR = r"(?:[^\W_]|[$#@])"
 _WORD = re.compile(rf"{_CHAR}+(?:[-._/]{_CHAR}+)*")
@@ -130,7 +132,9 @@ class _Kept(dict[str, tuple[str, ...]]):
     def __missing__(self, text: str) -> tuple[str, ...]:
         if len(self) >= TEXTS_KEPT:
             self.clear()
-        found = self[text] = _tokens_between_blanks(text)
+        found = _tokens_between_blanks(text)
+        if len(text) <= TEXT_CHARS_KEPT:
+            self[text] = found
         return found
 
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from knowledge.search import analysis
 from knowledge.search.analysis import TOKEN_CHARS, stem, tokens, units
 from knowledge.starter import starter_read
 
@@ -106,3 +107,9 @@ def test_the_index_holds_the_tokens_of_the_units_of_a_text() -> None:
     for text in texts:
         clean = text.replace("\0", " ")
         assert tokens(text) == [token for unit in units(clean) for token in (unit.token, *unit.parts)], repr(text)
+
+
+def test_what_is_longer_than_a_word_is_not_kept_in_memory() -> None:
+    long = "x" * (analysis.TEXT_CHARS_KEPT + 1)
+    assert tokens(f"{long} usual") == [long[: analysis.TOKEN_CHARS], "usual"]
+    assert "usual" in analysis._kept and long not in analysis._kept
