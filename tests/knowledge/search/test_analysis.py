@@ -110,6 +110,6 @@ def test_the_index_holds_the_tokens_of_the_units_of_a_text() -> None:
 
 
 def test_what_is_longer_than_a_word_is_not_kept_in_memory() -> None:
-    long = "x" * (analysis.TEXT_CHARS_KEPT + 1)
+    long = "ab" * analysis.TEXT_CHARS_KEPT
     assert tokens(f"{long} usual") == [long[: analysis.TOKEN_CHARS], "usual"]
     assert "usual" in analysis._kept and long not in analysis._kept
