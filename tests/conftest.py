@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from tests.order import long_first, needs_database
 from tests.postgres import PostgresMissingError, PostgresServer
 from tests.postgres import postgres_server as start_postgres
 from tests.sites import Site, site_copy, site_drop, site_new
@@ -21,11 +22,17 @@ from tests.sites import Site, site_copy, site_drop, site_new
 VENDORS = ["sqlite", "postgresql"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what uses sites or databases of its own."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Marks what one database is enough for, lets pytest choose and sort, then puts the long tests first."""
     for item in items:
         if {"vendor", "postgres_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_site")
+        elif not needs_database(item):
+            item.add_marker("no_database")
+    yield
+    if hasattr(config, "workerinput"):
+        items[:] = long_first(items, config.workerinput["workercount"])
 
 
 @pytest.fixture(scope="session")
