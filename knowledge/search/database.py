@@ -26,7 +26,7 @@ _FOREIGN = re.compile(r"[^\w.$#@/-]")
 #: Rows that PostgreSQL finds and sorts in no time; where more are likely it asks a top of the rows first.
 SORTED_ROWS = 1_000
 #: How many more rows a top should have than are wanted.
-TOP_MARGIN = (2.0, 100)
+TOP_MARGIN = (1.25, 200)
 #: The largest top that is asked has one row of so many.
 TOP_PART = 3
 #: Of the rows that have common words, about so many have them in codes, title or tags.
@@ -257,24 +257,16 @@ def entries(found: Sequence[int], columns: Sequence[str], moments: Sequence[str]
     return rows(f"{sql} WHERE d.rank IN ({numbers(found)})")
 
 
-def kinds_of(found: Sequence[int]) -> list[tuple[str, str, int]]:
-    """How many of these rows have each category and severity."""
-    if not found:
-        return []
-    sql = f"SELECT category, severity, count(*) FROM kb_search_docs WHERE rank IN ({numbers(found)}) GROUP BY 1, 2"
-    return [(category, severity, count) for category, severity, count in rows(sql)]
-
-
-def tags_of(found: Sequence[int], *, limit: int) -> list[tuple[str, int]]:
-    """The most frequent tags of these rows."""
-    if not found:
-        return []
-    query = (
-        "SELECT t.name, counted.entries FROM (SELECT et.tag_id AS tag_id, count(*) AS entries FROM kb_search_docs d "
-        f"JOIN kb_entry_tags et ON et.entry_id = d.entry_id WHERE d.rank IN ({numbers(found)}) GROUP BY et.tag_id"
-        f") AS counted JOIN kb_tags t ON t.id = counted.tag_id ORDER BY 2 DESC, {_by_bytes('t.name')} LIMIT %s"
+def labels_of(found: Sequence[int]) -> list[str]:
+    """The labels of each of these rows, in any order."""
+    return (
+        [row[0] for row in rows(f"SELECT labels FROM kb_search_docs WHERE rank IN ({numbers(found)})")] if found else []
     )
-    return [(name, entries) for name, entries in rows(query, [limit])]
+
+
+def tag_names(found: Sequence[int]) -> dict[int, str]:
+    """The names of the tags with these numbers."""
+    return dict(rows(f"SELECT id, name FROM kb_tags WHERE id IN ({numbers(found)})")) if found else {}
 
 
 def is_sqlite() -> bool:
@@ -290,11 +282,6 @@ def index_table(index: Index) -> str:
 def _iso(column: str) -> str:
     """A time as text; on SQLite it is one, in UTC without saying so."""
     return f"CAST({column} AS text)" if is_sqlite() else f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.USOF')"
-
-
-def _by_bytes(column: str) -> str:
-    """A column to sort by, the same on every database whatever its collation."""
-    return column if is_sqlite() else f'{column} COLLATE "C"'
 
 
 def numbers(values: Iterable[int]) -> str:

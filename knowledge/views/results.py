@@ -22,6 +22,7 @@ from knowledge.views.filters import (
     status_given,
     tag_given,
 )
+from knowledge.views.fragments import entry_facts
 from knowledge.views.links import order_links, page_number, paging, url_with
 from knowledge.views.visitor import visitor_key, visitor_user
 
@@ -61,6 +62,7 @@ def results_context(request: HttpRequest, results: SearchResults) -> dict[str, A
     facets = results.facets
     return {
         "results": results,
+        "lines": [(hit, entry_facts(hit.entry)) for hit in results.hits],
         "summary": results_summary(results),
         "opened_query": f"?{SEARCH_PARAMETER}={record.pk}" if record else "",
         "paging": paging(request, number=min(results.page, results.page_count), last=results.page_count),
