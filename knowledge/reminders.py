@@ -106,7 +106,7 @@ def _mailed(person: User, reviews: list[EntryReview], today: date) -> bool:
         }
         for review in reviews
     ]
-    subject = ngettext("%(count)d entry wants a review", "%(count)d entries want a review", len(rows))
+    subject = ngettext("%(count)d entry is due for review", "%(count)d entries are due for review", len(rows))
     body = render_to_string("knowledge/mail/reminder.txt", {"name": person.get_username(), "rows": rows})
     mail = EmailMessage(subject % {"count": len(rows)}, body, settings.MAIL_FROM, [person.email])
     try:

@@ -254,7 +254,7 @@ CLEANUPS = (
     ),
     Cleanup(
         name="mend_encoding",
-        title=gettext_lazy("Mend damaged letters"),
+        title=gettext_lazy("Repair damaged letters"),
         consequences=(
             gettext_lazy("Letters that were read in the wrong encoding are put right in title, problem and solution."),
             gettext_lazy("Each entry gets a new version; the old one stays in its history."),

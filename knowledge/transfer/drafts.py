@@ -206,7 +206,7 @@ class DraftReader:
         self.unknown.setdefault(name, Counter())[word[:60]] += 1
         draft.refused.add(name)
         facts = {"field": name, "word": word[:60]}
-        text = _("%(field)s: “%(word)s” is unknown; map it or mend it") if word else _("%(field)s: missing")
+        text = _("%(field)s: “%(word)s” is unknown; map it or correct it") if word else _("%(field)s: missing")
         draft.problems.append(text % facts)
 
     def _tags(self, draft: Draft, value: Any) -> None:

@@ -55,7 +55,7 @@ def export_steps(options: Mapping[str, Any]) -> tuple[Step, ...]:
 def import_back_refused(options: Mapping[str, Any]) -> str:
     """Why the run of an import cannot go back: a command has done so already."""
     undone = Import.objects.filter(pk=options["import"], state=ImportState.UNDONE).exists()
-    return _("the import was taken back already.") if undone else ""
+    return _("the import was undone already.") if undone else ""
 
 
 TASKS = (

@@ -22,7 +22,7 @@ _CHOICES: dict[str, tuple[Any, type[Any]]] = {
     "duplicates": (_("A new row whose title and problem are there already"), Duplicates),
     "existing": (_("A row whose id is there already"), Existing),
     "on_error": (_("When there are invalid rows"), OnError),
-    "unknown_columns": (_("Columns that are no field of ours"), UnknownColumns),
+    "unknown_columns": (_("Columns that match no field"), UnknownColumns),
     "dates": (_("Dates like 03/04/2024"), DateOrder),
     "status": (_("Status of new entries without one"), EntryStatus),
 }

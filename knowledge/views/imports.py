@@ -219,7 +219,7 @@ def _undo_prompt(job: Import) -> Prompt:
         reason_required=True,
         danger=True,
         expected=f"UNDO {job.pk}",
-        impossible="" if possible else _("This import cannot be taken back now."),
+        impossible="" if possible else _("This import cannot be undone now."),
         crumbs=[(_("Bulk data"), reverse("bulk")), (job.file_name, reverse("bulk_import", args=[job.pk]))],
     )
 

@@ -167,7 +167,7 @@ CLEANUPS = (
     ),
     Cleanup(
         name="mend_references",
-        title=gettext_lazy("Mend broken references"),
+        title=gettext_lazy("Repair broken references"),
         consequences=(
             gettext_lazy("A reference to nothing is emptied where it may be empty; else its row is removed."),
             gettext_lazy("An undo cannot bring back a row as long as what it belongs to is gone; the file keeps it."),

@@ -82,7 +82,7 @@ def test_an_empty_dashboard_says_what_will_appear(client, analyst):
     client.force_login(analyst)
     page = client.get(DASHBOARD).content.decode()
     assert page.count('class="empty') >= 7
-    assert "No searches in these days" in page
+    assert "No searches in this period" in page
 
 
 def test_a_full_dashboard_shows_every_part(client, analyst, pattern):

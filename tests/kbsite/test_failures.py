@@ -118,7 +118,7 @@ def test_below_the_api_everything_is_json_whatever_was_asked_for() -> None:
     [
         ("/away/", 503, "database_gone", "The database does not answer"),
         ("/moving/", 503, "database_moved", "Go back, look at what is there"),
-        ("/wrong/", 500, "internal_error", "Something failed here"),
+        ("/wrong/", 500, "internal_error", "Something went wrong"),
     ],
 )
 def test_a_database_that_is_away_is_told_from_a_mistake(path: str, status: int, code: str, text: str) -> None:
@@ -144,9 +144,9 @@ def test_a_host_that_the_site_does_not_know_gets_the_page(client: Client) -> Non
 
 
 def test_pages_stay_pages_for_browsers(client: Client) -> None:
-    assert "There is nothing here" in client.get("/nothing/").content.decode()
+    assert "Nothing here" in client.get("/nothing/").content.decode()
     client.force_login(a_person())
-    assert "You may not do this" in client.get(reverse("reviews")).content.decode()
+    assert "You do not have permission" in client.get(reverse("reviews")).content.decode()
 
 
 def test_a_form_larger_than_anything_that_is_read_says_the_limit(client: Client) -> None:
@@ -180,7 +180,7 @@ def test_forms_of_strangers_are_counted_by_address(settings: Any) -> None:
     assert [Client(REMOTE_ADDR="192.0.2.6").post(url, vote).status_code for _each in range(3)] == [302, 302, 429]
     refused = client.post(url, vote, headers=JSON)
     assert refused.json()["error"]["code"] == "rate_limited" and 0 < int(refused["Retry-After"]) <= 60
-    assert "This is too often" in client.post(url, vote).content.decode()
+    assert "Too many requests" in client.post(url, vote).content.decode()
     assert Client(REMOTE_ADDR="192.0.2.7").post(url, vote).status_code == 302
     client.force_login(a_person())
     assert client.post(url, vote).status_code == 302

@@ -217,7 +217,7 @@ def test_the_theme_is_remembered_without_scripts_and_never_leads_off_the_site(cl
 def test_a_page_that_is_not_there_says_so(client: Client) -> None:
     response = client.get(reverse("entry", args=[uuid.uuid4()]))
     assert response.status_code == 404
-    assert "There is nothing here" in response.content.decode()
+    assert "Nothing here" in response.content.decode()
 
 
 def test_a_form_without_its_token_gets_the_page_of_refusal() -> None:

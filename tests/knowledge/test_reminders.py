@@ -59,10 +59,10 @@ def test_reviewer_and_author_get_one_mail_each_with_all_their_entries() -> None:
     by_person = {one.to[0]: one for one in mail.outbox}
     assert by_person.keys() == {"rex@example.org", "ana@example.org"}
     text = by_person["rex@example.org"].body
-    assert by_person["rex@example.org"].subject == "2 entries want a review"
+    assert by_person["rex@example.org"].subject == "2 entries are due for review"
     assert "S0C7 & <more>" in text and f"https://kb.example.org{first.get_absolute_url()}" in text
     assert "due on 20 Mar 2030" in text and "overdue since 17 Mar 2030" in text
-    assert by_person["ana@example.org"].subject == "1 entry wants a review"
+    assert by_person["ana@example.org"].subject == "1 entry is due for review"
     assert "SB37" not in by_person["ana@example.org"].body
     assert by_person["ana@example.org"].from_email == "kb@example.org"
 

@@ -107,7 +107,7 @@ def test_an_outdated_plan_says_so_offers_a_new_one_and_cannot_start(admin_client
     start = admin_client.get(reverse("console:plan_start", args=[plan.pk])).content.decode()
     posted = admin_client.post(reverse("console:plan_start", args=[plan.pk]), {"confirmation": "MVP2"})
 
-    assert "was made for another state of the site" in page and "Make a new plan" in page
+    assert "was made for another state of the site" in page and "Create a new plan" in page
     assert "Not possible now" in start and '<form class="card' not in start
     assert posted.status_code == 409 and "plan_outdated" in posted.content.decode()
     assert not Run.objects.exists()

@@ -240,7 +240,7 @@ def test_a_failed_run_shows_what_the_target_refuses_with_a_repair_that_says_firs
     assert f"{url}?table=kb_entries&amp;column=problem&amp;code=nul_character" in run_page
     assert "kb_entries.problem, 1 row(s): Take the NUL characters out" in asked
     assert f"REPAIR {move.run_id}" in asked
-    assert "nothing left here" in nothing
+    assert "Nothing is left here" in nothing
 
 
 def test_a_repair_of_an_entry_is_found_by_search_at_once(client: Client) -> None:

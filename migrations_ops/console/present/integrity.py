@@ -39,7 +39,7 @@ def health_context() -> dict[str, Any]:
     tone = health_tone(facts)
     words = {
         "ok": _("Everything is in order"),
-        "warn": _("Some of it wants a look"),
+        "warn": _("Needs attention"),
         "fail": _("Something needs attention now"),
     }
     return {"parts": [_part(fact) for fact in facts], "tone": tone, "headline": words[tone]}

@@ -171,7 +171,7 @@ def blockers(plan: Plan, failed: list[str]) -> list[str]:
         return [outdated]
     reasons = []
     if failed:
-        reasons.append(_("Failed: %(titles)s. Mend it, then check again.") % {"titles": ", ".join(failed)})
+        reasons.append(_("Failed: %(titles)s. Fix it, then check again.") % {"titles": ", ".join(failed)})
     if holder := Run.objects.filter(active=True).first():
         state = RunState(holder.state).label
         reasons.append(_("Run %(run)d (%(state)s) holds the site.") % {"run": holder.pk, "state": state})

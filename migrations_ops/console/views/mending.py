@@ -69,7 +69,7 @@ def _back_url(move: Move) -> str:
 
 def _prompt(move: Move, only: FindingName | None) -> Prompt:
     offered = repairs_offered(move, only)
-    impossible = "" if offered else _("There is nothing left here that a repair can mend.")
+    impossible = "" if offered else _("Nothing is left here that a repair can fix.")
     if move.state != MoveState.PLANNED:
         impossible = _("Rows are copied already; values are repaired before that.")
     return Prompt(

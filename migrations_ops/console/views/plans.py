@@ -151,7 +151,7 @@ def _start_consequences(plan: Plan) -> list[str]:
     if plan.kind == PlanKind.MOVE:
         return [
             _("Every row is copied to the new database and compared there; people go on working meanwhile."),
-            _("The site goes over when you say so, unless the plan sets a time or lets it go by itself."),
+            _("The site goes over when you say so, unless the plan sets a time or does it automatically."),
             _("Until then a rollback removes everything from both databases, and leaves no trace."),
             _("After it the old database follows every change; going back loses nothing until you close that way."),
         ]

@@ -50,11 +50,11 @@ def test_the_health_page_says_what_to_do_and_its_json_the_same(operator: Client)
 
 def test_checks_are_shown_with_examples_and_their_repair(operator: Client, settings: Any, tmp_path: Path) -> None:
     settings.TRANSFER_DIR = tmp_path  # where other tests have left nothing
-    assert "Nothing was checked yet" in page(operator, "checks")
+    assert "Nothing has been checked yet" in page(operator, "checks")
     unused_tag()
     checks_run(actor="ada")
     shown = page(operator, "checks")
-    assert "1 check found something" in shown
+    assert "1 check found a problem" in shown
     assert "nobody-has-it" in shown
     assert reverse("console:cleanup_start", args=["remove_unused"]) in shown
     assert json.loads(page(operator, "checks_json"))["results"]["unused_labels"]["count"] == 1
