@@ -5,9 +5,11 @@ number, KB_BENCH_DATABASES=sqlite one database. With KB_BENCH_FOLDER=folder site
 there are measured without being filled again (PostgreSQL's for as long as KB_TEST_POSTGRES_URL names their server).
 
 A machine that does other things lengthens what the clock on the wall says, so beside it stands the time of the
-processor: of this process, and of the PostgreSQL process that answers it. Every figure of one database comes from one run over the same searches: `entry_search` as the pages
-call it, the bare question to the index, and what the database's own ranking takes (FTS5 with bm25(),
-to_tsvector with ts_rank_cd), which gives 20 numbers and neither entries nor snippets.
+processor: of this process, and of the PostgreSQL process that answers it. Every figure of one database comes from
+one run over the same searches: `entry_search` as the pages call it, the bare question to the index, and what the
+database's own ranking takes (FTS5 with bm25(), to_tsvector with ts_rank_cd), which gives at most 20 numbers and
+neither entries nor snippets. That ranking is asked twice: for entries that have every word, of which many a search
+has none or few, and for 20 answers, as `entry_search` gives them: every word first, any word where that gave fewer.
 """
 
 from __future__ import annotations
@@ -114,12 +116,19 @@ def measure(entries: int, answers: Path) -> None:
         timed("entries written", entries, corpus.write)
         fill(entries)
     searches = list(dict.fromkeys(corpus.searches(SEARCHES * 2)))[:SEARCHES]
-    plain = plain_ranking()
+    plain, plain_some = plain_ranking()
     for text in searches[:100]:
         entry_search(text)
     whole = print_times("entry_search", searches, entry_search, base=None)
     print_times("  the bare index query", searches, bare_query(searches), base=whole)
-    print_times(f"  plain {plain.__name__}", searches, plain, base=whole)
+    print_times(f"  plain {plain.__name__}, every word", searches, plain, base=whole)
+    print_answered(searches, plain)
+    print_times(
+        f"  plain {plain.__name__}, any word where that gives fewer than {FIRST_OF_EACH}",
+        searches,
+        filled(plain, plain_some),
+        base=whole,
+    )
     print_times("  entry_search with what it found marked", searches, shown_search, base=None)
     print_times("  entry_search with total and filters", searches, counted_search, base=None)
     print_pages(searches[:PAGES])
@@ -164,9 +173,39 @@ def print_times(what: str, searches: list[str], ask: Callable[[str], object], ba
     wall, worked = zip(*times, strict=True)
     print(f"  {what}: {percentiles(wall)}; of the processor {percentiles(worked)}", flush=True)
     if base:
-        ratios = [sum(before) / sum(now) for before, now in zip(zip(*base, strict=True), (wall, worked), strict=True)]
-        print(f"    entry_search takes {ratios[0]:.2f} times as long, {ratios[1]:.2f} times the processor", flush=True)
+        print(f"    entry_search is {faster(base, times, 0)} times as fast; of the processor {faster(base, times, 1)}")
     return times
+
+
+def faster(one: Times, other: Times, clock: int) -> str:
+    """How many times as long the other takes."""
+    ours, theirs = (sorted(time[clock] for time in times) for times in (one, other))
+    ratios = [theirs[int(len(theirs) * share)] / ours[int(len(ours) * share)] for share in (0.5, 0.95)]
+    return f"p50 {ratios[0]:.2f}, p95 {ratios[1]:.2f}, mean {sum(theirs) / sum(ours):.2f}"
+
+
+def print_answered(searches: list[str], plain: Callable[[str], Any]) -> None:
+    """How often the plain ranking has an answer at all where `entry_search` has one."""
+    from knowledge.search import entry_search
+
+    counts = [len(plain(text)) for text in searches]
+    ours = sum(bool(entry_search(text).hits) for text in searches)
+    enough = sum(count >= FIRST_OF_EACH for count in counts)
+    print(
+        f"    it has {FIRST_OF_EACH} answers to {enough}, none to {counts.count(0)} of {len(searches)} searches;",
+        end=" ",
+    )
+    print(f"entry_search has none to {len(searches) - ours}", flush=True)
+
+
+def filled(plain: Callable[[str], Any], some: Callable[[str], Any]) -> Callable[[str], object]:
+    """The plain ranking that gives 20 answers where there are: every word, else any word."""
+
+    def asked(text: str) -> object:
+        found = plain(text)
+        return found if len(found) >= FIRST_OF_EACH else some(text)
+
+    return asked
 
 
 def percentiles(times: Sequence[float]) -> str:
@@ -226,8 +265,11 @@ def print_pages(searches: list[str]) -> None:
     print_times("results page", searches, lambda text: client.get(reverse("search"), {"q": text}).content, base=None)
 
 
-def plain_ranking() -> Callable[[str], Any]:
-    """The database's own full text search over title, problem and solution, filled; takes a text."""
+Plain = tuple[Callable[[str], Any], Callable[[str], Any]]
+
+
+def plain_ranking() -> Plain:
+    """The database's own full text search over title, problem and solution, filled: for every word, for any word."""
     from django.db import connection
 
     filled = "plain_words" in connection.introspection.table_names()
@@ -248,7 +290,7 @@ def plain_words(text: str) -> list[str]:
     return re.findall(r"[A-Za-z0-9]+", re.sub(r"\b(?:category|tag):\S+", " ", text))
 
 
-def plain_sqlite(*, filled: bool) -> Callable[[str], Any]:
+def plain_sqlite(*, filled: bool) -> Plain:
     from knowledge.search.database import rows
 
     if not filled:
@@ -257,17 +299,17 @@ def plain_sqlite(*, filled: bool) -> Callable[[str], Any]:
             "INSERT INTO plain_words(rowid, title, problem, solution) SELECT rowid, title, problem, solution FROM kb_entries",
         )
 
-    def bm25(text: str) -> Any:
-        match = " ".join(f'"{word}"' for word in plain_words(text))
+    def bm25(text: str, between: str = " ") -> Any:
+        match = between.join(f'"{word}"' for word in plain_words(text))
         return rows(
             "SELECT rowid FROM plain_words WHERE plain_words MATCH %s ORDER BY bm25(plain_words, 5, 2, 1) LIMIT 20",
             [match],
         )
 
-    return bm25
+    return bm25, lambda text: bm25(text, " OR ")
 
 
-def plain_postgresql(*, filled: bool) -> Callable[[str], Any]:
+def plain_postgresql(*, filled: bool) -> Plain:
     from knowledge.search.database import rows
 
     if not filled:
@@ -277,15 +319,17 @@ def plain_postgresql(*, filled: bool) -> Callable[[str], Any]:
             "CREATE INDEX ON plain_words USING gin (words)",
             "VACUUM ANALYZE plain_words",
         )
+    every = "plainto_tsquery('english', %s)"
+    some = f"replace({every}::text, '&', '|')::tsquery"
 
-    def ts_rank_cd(text: str) -> Any:
+    def ts_rank_cd(text: str, question: str = every) -> Any:
         return rows(
-            "SELECT id FROM plain_words, plainto_tsquery('english', %s) AS asked WHERE words @@ asked "
+            f"SELECT id FROM plain_words, {question} AS asked WHERE words @@ asked "
             "ORDER BY ts_rank_cd(words, asked) DESC LIMIT 20",
             [" ".join(plain_words(text))],
         )
 
-    return ts_rank_cd
+    return ts_rank_cd, lambda text: ts_rank_cd(text, some)
 
 
 if __name__ == "__main__":
