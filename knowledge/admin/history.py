@@ -16,7 +16,7 @@ class EntryRevisionAdmin(ReadOnlyAdmin):
     list_filter = ("saved_at", "status", "category")
     search_fields = ("title", "note")
     list_select_related = ("saved_by",)
-    ordering = ("-saved_at", "-id")
+    ordering = ("-id",)
 
 
 @admin.register(EntryFlag)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from knowledge.models import Feedback, SearchQuery, Setting
+from knowledge.models import Entry, Feedback, SearchQuery, Setting
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -44,8 +45,13 @@ class FeedbackAdmin(ReadOnlyAdmin):
     list_display = ("entry", "worked", "rating", "comment", "user", "created_at")
     list_filter = ("worked", "rating", "created_at")
     search_fields = ("comment", "entry__title")
-    list_select_related = ("entry", "user")
+    list_select_related = ("user",)
     exclude = ("voter",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
+        """With the titles of the entries, and not by a join: SQLite would begin with the entries and sort all votes."""
+        votes: QuerySet[Feedback] = super().get_queryset(request)
+        return votes.prefetch_related(Prefetch("entry", Entry.objects.only("title")))
 
 
 @admin.register(Setting)

@@ -32,6 +32,7 @@ class Feedback(models.Model):
         ordering = ["-created_at", "-id"]
         verbose_name = _("feedback")
         verbose_name_plural = _("feedback")
+        indexes = [models.Index(fields=["created_at"], name="kb_feedback_created")]
         constraints = [
             models.UniqueConstraint(fields=["entry", "voter"], name="kb_feedback_one_vote"),
             models.CheckConstraint(

@@ -94,6 +94,7 @@ def test_every_step_of_a_move_of_the_database_is_documented() -> None:
     assert [step.name for step in steps_of(move.plan) if f"`{step.name}`" not in OPERATIONS] == []
 
 
+@pytest.mark.django_db
 def test_every_step_of_a_task_is_documented() -> None:
     options = {"import": 1, "on_error": "stop", "cleanup": "remove_unused"}
     kinds = [kind for phase in phases() for kind in phase.tasks]

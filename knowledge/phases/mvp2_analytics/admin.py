@@ -41,6 +41,7 @@ class UsageMetricAdmin(ReadOnlyAdmin):
     list_filter = ("day",)
     list_select_related = ("entry",)
     search_fields = ("entry__title",)
+    ordering = ("-day", "-id")  # one direction, so that the index of the day gives the order
 
 
 @admin.register(UsagePattern)
