@@ -117,6 +117,11 @@ class Ledger:
         return of_rows + sum(difference.kind not in _OF_ROWS for difference in self.differences)
 
     @property
+    def tables_equal(self) -> list[TableLedger]:
+        """The tables whose rows are the same."""
+        return [table for table in self.tables if not table.differences]
+
+    @property
     def sound(self) -> bool:
         """Whether both databases are the same."""
         return not self.differences_count

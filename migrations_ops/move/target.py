@@ -129,7 +129,7 @@ def _empty(target: BaseDatabaseWrapper, place: Place) -> Verdict:
 
 def _room(target: BaseDatabaseWrapper, place: Place) -> Verdict:
     needed = int(_source_bytes() * ROOM[target.vendor])
-    folder = _folder(target)
+    folder = disk_folder(target)
     if folder is None:
         evidence = f"A server elsewhere does not tell its free disk; about {needed / MEGABYTE:.0f} MB are needed."
         return WARN, evidence, "Look at the disk of the server yourself."
@@ -147,17 +147,18 @@ def _source_bytes() -> int:
     return int(_row(source, "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")[0])
 
 
-def _folder(target: BaseDatabaseWrapper) -> Path | None:
+def disk_folder(target: BaseDatabaseWrapper) -> Path | None:
     """A folder on the disk of the target, where this machine can see it."""
     if target.vendor == "sqlite":
         folder = _file(target).parent
         return folder if folder.is_dir() else None
     if not _is_local(target):
         return None
+    # Only some accounts may see it; to the others the view says nothing.
+    (named,) = _row(target, "SELECT max(setting) FROM pg_settings WHERE name = 'data_directory'")
     try:
-        folder = Path(_row(target, "SHOW data_directory")[0])
-        return folder if folder.is_dir() else None
-    except (DatabaseError, OSError):  # only some accounts may see it
+        return Path(named) if named and Path(named).is_dir() else None
+    except OSError:
         return None
 
 

@@ -257,11 +257,14 @@ def _drop_postgresql(target: BaseDatabaseWrapper) -> None:
     with target.cursor() as cursor:
         for thing, type_name, catalog, space, kind in things:
             outside = _no_extension(catalog, "o.oid")
-            cursor.execute(
-                query.format(thing=thing, type=type_name, catalog=catalog, space=space, kind=kind, outside=outside)
-            )
-            for (statement,) in cursor.fetchall():
-                cursor.execute(statement)
+            find = query.format(thing=thing, type=type_name, catalog=catalog, space=space, kind=kind, outside=outside)
+            cursor.execute(find)
+            # The server may just be ending what a killed process has begun: a drop waits for its locks, and what
+            # that has made is seen after it.
+            while statements := cursor.fetchall():
+                for (statement,) in statements:
+                    cursor.execute(statement)
+                cursor.execute(find)
 
 
 def _drop_sqlite(target: BaseDatabaseWrapper) -> None:

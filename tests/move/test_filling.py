@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -275,6 +277,28 @@ def test_only_an_empty_database_becomes_a_target(bare: Pair) -> None:
     target_left(bare.postgresql)
     target_drop(bare.postgresql, site=SITE)
     assert target_mark(bare.postgresql) is None
+
+
+def test_what_a_dead_process_commits_while_its_tables_are_dropped_is_dropped_too(bare: Pair) -> None:
+    """A server that is slow ends a migration's transaction after the next mover has come."""
+    with psycopg.connect(bare.postgresql_url) as dying:
+        dying.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('late', '0001', now())")
+        dying.execute("CREATE TABLE late (id integer)")
+        with psycopg.connect(bare.postgresql_url, autocommit=True) as watching:
+            ending = threading.Thread(target=commit_once_waited_for, args=(dying, watching))
+            ending.start()
+            target_drop(bare.postgresql, site=SITE)
+            ending.join()
+    assert bare.postgresql.introspection.table_names() == []
+
+
+def commit_once_waited_for(dying: psycopg.Connection[Any], watching: psycopg.Connection[Any]) -> None:
+    """Commit as soon as somebody waits for a lock."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 20
+    while not watching.execute(query).fetchone() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    dying.commit()
 
 
 def prepared(bare: Pair) -> None:

@@ -140,7 +140,7 @@ def test_what_is_too_old_full_small_or_late_is_told(
 ) -> None:
     monkeypatch.setattr(target_module, name, value)
     if code == "target_room":  # the folder of the tests' server belongs to another account
-        monkeypatch.setattr(target_module, "_folder", lambda target: Path("/"))
+        monkeypatch.setattr(target_module, "disk_folder", lambda target: Path("/"))
     found = checked(url)[code]
     assert (found.status, bool(found.remedy)) == (status, True)
 

@@ -248,6 +248,20 @@ def test_differing_rows_are_copied_again_and_then_sound(source: str, kinds: Pair
     assert verified(kinds, source).sound
 
 
+def test_after_rows_were_copied_again_only_their_tables_are_read_again(kinds: Pair) -> None:
+    both = (EVERY_KIND, *(table for table in tables_moved(kinds.sqlite) if table.name == "kb_tags"))
+    place_row(kinds.postgresql, 902, name="changed")
+    first = verified(kinds, tables=both)
+    rows_recopy(kinds.sqlite, kinds.postgresql, both, first.differences)
+    read: list[VerifyProgress] = []
+
+    second = verified(kinds, tables=both, known=first.tables_equal, progress=read.append)
+
+    assert [table.table for table in first.tables_equal] == ["kb_tags"]
+    assert {each.table for each in read} == {"test_every_kind"}
+    assert second.sound and second.rows == first.rows and len(second.tables) == 2
+
+
 @pytest.mark.parametrize("source", SIDES)
 def test_a_sequence_that_would_give_a_number_again_is_named(source: str, kinds: Pair) -> None:
     target = kinds.other(source)

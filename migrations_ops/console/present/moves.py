@@ -150,9 +150,22 @@ def copy_context(move: Move) -> dict[str, Any]:
         "held": duration_text(held_ms / 1000) if held_ms is not None else "",
         "disk_free": size_text(int(figures["disk_free_bytes"])) if "disk_free_bytes" in figures else "",
         "log": size_text(int(figures["log_bytes"])) if figures.get("log_bytes") else "",
+        **target_room_context(figures),
         "verified": verified_text(move),
         "tables_open": move.state == MoveState.COPYING,
         "tables": [table_line(name, line) for name, line in sorted(figures.get("tables", {}).items())],
+    }
+
+
+def target_room_context(figures: dict[str, Any]) -> dict[str, str]:
+    """What the server of the target tells of its room; empty texts before the copy and for a file."""
+    if "target_log_bytes" not in figures:
+        return {"target_free": "", "target_log": ""}
+    free, log = figures["target_free_bytes"], size_text(int(figures["target_log_bytes"]))
+    held = _("%(size)s, held by the replication slot %(slot)s") % {"size": log, "slot": figures["target_slot"]}
+    return {
+        "target_free": size_text(int(free)) if free is not None else _("the server does not tell; look there yourself"),
+        "target_log": held if figures["target_slot"] else log,
     }
 
 

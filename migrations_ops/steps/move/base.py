@@ -19,7 +19,7 @@ from django.utils import timezone
 from migrations_ops.checkpoints import disk_free
 from migrations_ops.errors import CopierError, DatabaseMovedError, TargetSchemaError
 from migrations_ops.models import Move
-from migrations_ops.move.brakes import held_back
+from migrations_ops.move.brakes import held_back, target_room
 from migrations_ops.move.diary import move_note
 from migrations_ops.move.ends import Ends
 from migrations_ops.place.pointer import Place
@@ -58,7 +58,8 @@ def move_of(ctx: StepContext) -> Move:
 
 def brake(move: Move, ends: Ends) -> str:
     """Why the move holds back just now, noted in its row; empty when it may go on."""
-    reason = held_back(move, ends.source, now=timezone.localtime(), free_bytes=disk_free())
+    room = target_room(ends.target)
+    reason = held_back(move, ends.source, now=timezone.localtime(), free_bytes=disk_free(), room=room)
     if reason != move.held_back:
         move_note(move, held_back=reason)
     return reason

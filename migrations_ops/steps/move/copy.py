@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from migrations_ops.checkpoints import disk_free
 from migrations_ops.errors import OpsError
 from migrations_ops.models import Move, MoveState
-from migrations_ops.move.brakes import log_bytes
+from migrations_ops.move.brakes import TargetRoom, log_bytes, target_room
 from migrations_ops.move.copiers import Control
 from migrations_ops.move.diary import move_note, move_state
 from migrations_ops.move.drain import drain_to_end
@@ -67,6 +68,7 @@ class Watch:
             "tables": {name: _table_figures(one) for name, one in tables.items()},
             "disk_free_bytes": disk_free(),
             "log_bytes": log_bytes(self.ends.source),
+            **_room_figures(target_room(self.ends.target)),
         }
         move_note(self.move, figures=figures)
 
@@ -78,6 +80,13 @@ class Watch:
 
     def _stops(self) -> bool:
         return self.stopping or bool(self.held_back)
+
+
+def _room_figures(room: TargetRoom | None) -> dict[str, Any]:
+    """What the server of the target tells of its room, for the row of the move."""
+    if room is None:
+        return {}
+    return {"target_log_bytes": room.log_bytes, "target_slot": room.slot, "target_free_bytes": room.free_bytes}
 
 
 def _table_figures(progress: CopyProgress) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from migrations_ops.errors import VerificationError
@@ -11,7 +11,7 @@ from migrations_ops.models import Move, MoveState
 from migrations_ops.move.diary import move_note, move_state
 from migrations_ops.move.drain import drain_to_end
 from migrations_ops.move.ends import Ends, ends_open
-from migrations_ops.move.ledger import Difference, Ledger
+from migrations_ops.move.ledger import Difference, Ledger, TableLedger
 from migrations_ops.move.parity import ParityQuery
 from migrations_ops.move.reports import ledger_keep
 from migrations_ops.move.verify import VerifyProgress, rows_recopy, verify
@@ -68,14 +68,17 @@ def verified(ctx: StepContext, move: Move, ends: Ends) -> Ledger:
             return ledger
         ctx.log(f"{ledger.differences_count} difference(s); rows copied again, attempt {attempt}")
         rows_recopy(ends.source, ends.target, ends.tables, ledger.differences)
-        ledger = compared(ctx, move, ends)
+        ledger = compared(ctx, move, ends, known=ledger.tables_equal)
     if ledger.sound:
         return ledger
     raise VerificationError(count=ledger.differences_count, differences=_shown(ledger.differences))
 
 
-def compared(ctx: StepContext, move: Move, ends: Ends) -> Ledger:
-    """One comparison, kept as the ledger of the move. Raises StopAskedError."""
+def compared(ctx: StepContext, move: Move, ends: Ends, known: Sequence[TableLedger] = ()) -> Ledger:
+    """One comparison, kept as the ledger of the move; rows of `known` tables were equal just before.
+
+    Raises StopAskedError.
+    """
     notes = Notes(ctx, move)
     ledger = verify(
         ends.source,
@@ -85,6 +88,7 @@ def compared(ctx: StepContext, move: Move, ends: Ends) -> Ledger:
         progress=notes.progress,
         catch_up=lambda: drain_to_end(ends.source, ends.target, ends.tables),
         queries=parity_queries(ctx.run.plan.from_level),
+        known=known,
     )
     ledger_keep(move, ledger)
     shown = {"lines": [str(difference) for difference in ledger.differences[:DIFFERENCES_SHOWN]]}
