@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
@@ -41,7 +41,8 @@ def readyz() -> JsonResponse:
     Says what is wrong in one word; reasons, which may name hosts and accounts, stay in the log.
     """
     database = _database_state()
-    worker = _worker_state()
+    # Whether workers live is asked through the queue's broker, which needs the database.
+    worker = _worker_state() if database["state"] == "ok" else {"state": "unknown"}
     ready = database["state"] == "ok" and worker["state"] == "ok"
     facts = {"status": "ready" if ready else "unavailable", "database": database, "worker": worker}
     return _uncached(facts, 200 if ready else 503)
@@ -50,7 +51,7 @@ def readyz() -> JsonResponse:
 def _database_state() -> dict[str, Any]:
     try:
         level = site_level()
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         return {"state": "failed", "vendor": connection.vendor, "error": type(error).__name__}
     moves = connection.settings_dict[KNOWN].epoch
     return {"state": "ok", "vendor": connection.vendor, "level": level, "moves": moves}

@@ -47,10 +47,11 @@ def test_readyz_is_503_without_a_living_worker(client: Client, found: list[Worke
 def test_readyz_is_503_without_a_database_and_gives_no_address_away(client: Client) -> None:
     error = OperationalError('connection to "db.internal" failed for user "kb"')
     with (
-        mock.patch("kbsite.health.workers", return_value=[ALIVE]),
+        mock.patch("kbsite.health.workers", side_effect=error),  # the queue asks the database too
         mock.patch("kbsite.health.site_level", side_effect=error),
     ):
         answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["database"]["error"] == "OperationalError"
+    assert answer.json()["worker"] == {"state": "unknown"}
     assert b"db.internal" not in answer.content
