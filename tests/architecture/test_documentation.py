@@ -100,3 +100,13 @@ def test_every_step_of_a_task_is_documented() -> None:
     kinds = [kind for phase in phases() for kind in phase.tasks]
     names = {step.name for kind in kinds for step in kind.steps(options)}
     assert sorted(name for name in names if f"`{name}`" not in OPERATIONS) == []
+
+
+def test_every_what_if_names_tests_that_are_there() -> None:
+    text = (ROOT / "docs" / "what-if.md").read_text()
+    answers = [part for part in re.split(r"\n##+ ", text) if part.startswith("...")]
+    assert len(answers) > 25
+    for answer in answers:
+        named = re.findall(r"`(tests/[\w/]+\.py)`", answer)
+        assert named, answer
+        assert [path for path in named if not (ROOT / path).exists()] == []
