@@ -7,7 +7,7 @@ they are quoted all the same. Everything else is a number or a parameter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -68,7 +68,7 @@ Document = tuple[Any, ...]
 #: Number of the first field of a Document, codes; title, tags, problem and solution follow.
 FIRST_FIELD = 2
 _DOCUMENT = ("rank", "merit", "codes", "title", "tags", "problem", "solution")
-_RANK = itemgetter(0)
+_RANK = itemgetter(1)
 
 
 _searched: ContextVar[str] = ContextVar("searched", default=DEFAULT_DB_ALIAS)
@@ -117,58 +117,68 @@ TOP_LABELS = tuple(label("top", number) for number in range(TOPS))
 
 def ranks(asked: Asked, index: Index, *, limit: int) -> list[int]:
     """Rows that fit, best static rank first; none where a group has no token."""
-    return [row[0] for row in _found(asked, index, limit, "{}")]
+    return ranks_of_each([(asked, index)], limit=limit)
 
 
-def documents_found(
-    asked: Asked, index: Index, *, limit: int, fields: int, known: Sequence[Document] = ()
-) -> list[Document]:
-    """The same rows with so many of their fields, in the same order; those that are known are not read again."""
+def candidates(asked: Asked, indexes: Sequence[Index], *, limit: int, fields: int) -> list[Document]:
+    """At most `limit` rows that fit, with so many of their fields (4 leave the solution out).
+
+    Those of the first index come first. The next one counts where that has fewer rows; where this is likely,
+    both are asked at once.
+    """
+    if not all(asked.groups):
+        return []
     columns = ", ".join(f"d.{name}" for name in _DOCUMENT[1 : FIRST_FIELD + fields])
-    joined = f"JOIN kb_search_docs d ON d.rank = f.rank{_not_in(known)}"
-    wrapped = f"SELECT f.rank, {columns} FROM ({{}}) AS f {'LEFT ' if known else ''}{joined}"
-    found = sorted(_found(asked, index, limit, wrapped), key=_RANK)
-    if not known:
-        return found
-    whole = {document[0]: document for document in known}
-    return [whole.get(document[0], document) for document in found]
+    askings = [_Asking(asked, index, limit) for index in indexes]
+    answers: dict[int, list[Document]] = {}
+    while now := _asked_now(askings, answers):
+        found, params = _of_each(now)
+        sql = f"SELECT f.n, f.rank, {columns} FROM ({found}) AS f JOIN kb_search_docs d ON d.rank = f.rank"
+        answers |= _answered(now, rows(sql, params))
+    ordered = (row[1:] for number in sorted(answers) for row in sorted(answers[number], key=_RANK))
+    return list({document[0]: document for document in ordered}.values())[:limit]
 
 
-def _not_in(known: Sequence[Document]) -> str:
-    return f" AND d.rank NOT IN ({numbers(document[0] for document in known)})" if known else ""
+def _asked_now(askings: Sequence[_Asking], answers: Mapping[int, Sequence[Document]]) -> dict[int, _Asking]:
+    """What is still to be asked, by its number: the first one without an answer, and the next where that has few rows."""
+    now: dict[int, _Asking] = {}
+    for number, asking in enumerate(askings):
+        if number not in answers:
+            now[number] = asking
+            if not asking.has_few():
+                break
+        elif len(answers[number]) == asking.limit:
+            break
+    return now
+
+
+def _of_each(askings: Mapping[int, _Asking]) -> tuple[str, list[Any]]:
+    """SELECT of the number of each question and the ranks that fit it."""
+    parts, params = [], []
+    for number, asking in askings.items():
+        sql, values = asking.question()
+        parts.append(f"SELECT {number:d} AS n, rank FROM ({sql}) AS q{number:d}")
+        params += values
+    return " UNION ALL ".join(parts), params
+
+
+def _answered(askings: Mapping[int, _Asking], found: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:
+    """The rows of those questions that they are an answer to; the others go on with more rows."""
+    answers: dict[int, list[tuple[Any, ...]]] = {number: [] for number in askings}
+    for row in found:
+        answers[row[0]].append(row)
+    return {number: some for number, some in answers.items() if askings[number].is_answered(len(some))}
 
 
 def ranks_of_each(questions: Sequence[tuple[Asked, Index]], *, limit: int) -> list[int]:
     """Rows that fit any of the questions, at most `limit` of each, the first question's first."""
-    open_ones = {
+    askings = {
         number: _Asking(*question, limit) for number, question in enumerate(questions) if all(question[0].groups)
     }
-    found: dict[int, list[int]] = {}
-    while open_ones:
-        parts, params = [], []
-        for number, asking in open_ones.items():
-            sql, values = asking.question()
-            parts.append(f"SELECT {number:d} AS n, rank FROM ({sql}) AS q{number:d}")
-            params += values
-        answers: dict[int, list[int]] = {number: [] for number in open_ones}
-        for number, rank in rows(" UNION ALL ".join(parts), params):
-            answers[number].append(rank)
-        answered = {number: some for number, some in answers.items() if open_ones[number].is_answered(len(some))}
-        found |= answered
-        open_ones = {number: asking for number, asking in open_ones.items() if number not in answered}
-    return list(dict.fromkeys(rank for number in sorted(found) for rank in sorted(found[number])))
-
-
-def _found(asked: Asked, index: Index, limit: int, wrapped: str) -> list[tuple[Any, ...]]:
-    """What is `wrapped` around the question for the rows that fit."""
-    if not all(asked.groups):
-        return []
-    asking = _Asking(asked, index, limit)
-    while True:
-        sql, params = asking.question()
-        found = rows(wrapped.format(sql), params)
-        if asking.is_answered(len(found)):
-            return found
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    while now := {number: asking for number, asking in askings.items() if number not in found}:
+        found |= _answered(now, rows(*_of_each(now)))
+    return list(dict.fromkeys(rank for number in sorted(found) for _, rank in sorted(found[number])))
 
 
 class _Asking:
@@ -200,6 +210,10 @@ class _Asking:
         self._share = count / self.asked.tops[self._top]
         self._top = self._next_top() if self._share * self.asked.rows > SORTED_ROWS else -1
         return False
+
+    def has_few(self) -> bool:
+        """Whether fewer rows are likely to fit than are wanted."""
+        return self._share * self.asked.rows < self.limit
 
     def _next_top(self) -> int:
         """The smallest larger top that is likely to have enough rows, else the largest one that is quick to ask."""

@@ -150,13 +150,9 @@ def _first(plan: Plan) -> tuple[list[Document], bool]:
 
     Without their solutions: what a group does not have elsewhere it has there.
     """
-    head: list[Document] = []
-    if plan.fewest >= CANDIDATES:
-        head = database.documents_found(plan.asked, Index.HEAD, limit=CANDIDATES, fields=4)
-        if len(head) == CANDIDATES:
-            return head, False
-    words = database.documents_found(plan.asked, Index.WORDS, limit=CANDIDATES, fields=4, known=head)
-    return list({one[0]: one for one in (*head, *words)}.values())[:CANDIDATES], len(words) < CANDIDATES
+    indexes = (Index.HEAD, Index.WORDS) if plan.fewest >= CANDIDATES else (Index.WORDS,)
+    found = database.candidates(plan.asked, indexes, limit=CANDIDATES, fields=4)
+    return found, len(found) < CANDIDATES
 
 
 def _partly(plan: Plan, ranks: list[int]) -> list[Scored]:

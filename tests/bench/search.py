@@ -324,7 +324,7 @@ def plain_postgresql(*, filled: bool) -> Plain:
 
     def ts_rank_cd(text: str, question: str = every) -> Any:
         return rows(
-            f"SELECT id FROM plain_words, {question} AS asked WHERE words @@ asked "
+            f"SELECT id FROM plain_words, (SELECT {question} AS asked) AS question WHERE words @@ asked "
             "ORDER BY ts_rank_cd(words, asked) DESC LIMIT 20",
             [" ".join(plain_words(text))],
         )
