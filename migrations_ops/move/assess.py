@@ -21,6 +21,7 @@ from migrations_ops.move.assessment import (
     ValueFinding,
     shown_example,
 )
+from migrations_ops.move.pages import pages_unmapped
 from migrations_ops.move.problems import EMPTIED, Problem
 from migrations_ops.move.problems_postgresql import conditions_of
 from migrations_ops.move.rates import rates_measured
@@ -42,15 +43,16 @@ def values_assess(
     began = time.perf_counter()
     to = target.vendor if target else _OTHER[source.vendor]
     assessment = Assessment()
-    for table in tables:
-        heartbeat()
-        if source.vendor == "sqlite":
-            figures, findings = sqlite_read(source, table, heartbeat)
-        else:
-            figures, findings = _postgresql_read(source, table, to)
-        assessment.tables.append(figures)
-        assessment.findings += findings
-    assessment.findings += _references(source, tables, heartbeat)
+    with pages_unmapped(source):
+        for table in tables:
+            heartbeat()
+            if source.vendor == "sqlite":
+                figures, findings = sqlite_read(source, table, heartbeat)
+            else:
+                figures, findings = _postgresql_read(source, table, to)
+            assessment.tables.append(figures)
+            assessment.findings += findings
+        assessment.findings += _references(source, tables, heartbeat)
     assessment.findings += [found for table in tables if (found := _sequence(source, table))]
     if target is not None:
         heartbeat()

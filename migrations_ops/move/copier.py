@@ -21,6 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from migrations_ops.errors import OpsError
 from migrations_ops.move.copying import range_copy
 from migrations_ops.move.later import Later, Stage, later_make
+from migrations_ops.move.pages import pages_unmapped
 from migrations_ops.move.ranges import KeyRange
 from migrations_ops.move.tables import Table, table_from
 
@@ -73,7 +74,8 @@ def _answer(
 def _copy(
     source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tables: dict[str, Table], key_range: KeyRange
 ) -> dict[str, Any]:
-    copied = range_copy(source, target, tables[key_range.table], key_range)
+    with pages_unmapped(source):
+        copied = range_copy(source, target, tables[key_range.table], key_range)
     return {"rows": copied.rows, "bytes": copied.bytes}
 
 

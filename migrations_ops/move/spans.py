@@ -10,7 +10,7 @@ from migrations_ops.move.tables import Column, Table
 
 #: Rows of a span at most, and bytes of its texts after which it is cut.
 SPAN_ROWS = 4_000
-SPAN_BYTES = 4 * 1024**2
+SPAN_BYTES = 1024**2
 
 #: A key as both databases sort it: a number, the hexadecimal digits of a UUID, or a text by its bytes.
 SortKey = int | str

@@ -25,6 +25,7 @@ from django.utils import timezone
 from migrations_ops.move.fence import mover_transaction
 from migrations_ops.move.ledger import LISTED_PER_TABLE, Difference, DifferenceKind, Ledger, TableLedger
 from migrations_ops.move.narrowing import differences_of
+from migrations_ops.move.pages import pages_unmapped
 from migrations_ops.move.parity import ParityQuery, parity_differences
 from migrations_ops.move.sequences import sequences_write
 from migrations_ops.move.soundness import (
@@ -76,7 +77,7 @@ def verify(
     """
     ledger = Ledger(source=_place(source), target=_place(target), started_at=timezone.now())
     there = tuple(_tables_there(source, target, tables, ledger))
-    with _snapshot(source):
+    with pages_unmapped(source), pages_unmapped(target), _snapshot(source):
         if catch_up is not None:
             catch_up()
         given = {table.name: sequence_next(source, table) for table in there}

@@ -533,3 +533,17 @@ def test_equal_rows_are_told_by_their_digests_alone(kinds: Pair, monkeypatch: py
     )
     assert verified(kinds).sound
     assert looked_at == ["big", "json"]
+
+
+def test_a_comparison_does_not_map_the_file_which_other_readers_still_do(pair: Pair) -> None:
+    mapped: list[int] = []
+
+    def look() -> None:
+        pair.sqlite.ensure_connection()
+        mapped.append(pair.sqlite.connection.execute("PRAGMA mmap_size").fetchone()[0])
+
+    look()
+    verify(pair.sqlite, pair.postgresql, tables_moved(pair.sqlite), catch_up=look)
+    look()
+    assert mapped[0] == mapped[2] > 0
+    assert mapped[1] == 0
