@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -27,6 +28,7 @@ class Deadline:
 
     def __init__(self, connections: tuple[BaseDatabaseWrapper, ...]) -> None:
         self._patience = timedelta(0)
+        self._until = float("inf")
         self._let_go: Callable[[], None] = lambda: None
         self._sockets = [os.dup(each.connection.fileno()) for each in connections]
         self._lock = threading.Lock()
@@ -38,12 +40,15 @@ class Deadline:
     def begin(self, patience: timedelta, let_go: Callable[[], None] = lambda: None) -> None:
         """So much time from now on; `let_go` is called when it is over, from another thread."""
         self._patience, self._let_go = patience, let_go
+        self._until = time.monotonic() + patience.total_seconds()
         self._begun.set()
 
     def settle(self) -> None:
-        """Nothing is cut off from here on. Raises CutoverLateError when it was already."""
+        """Nothing is cut off from here on. Raises CutoverLateError when it was already, or when time is up: on a busy
+        machine the thread that watches may come late itself."""
         with self._lock:
-            if self.passed:
+            if self.passed or time.monotonic() >= self._until:
+                self._settled = True
                 raise CutoverLateError(patience_seconds=self._patience.total_seconds())
             self._settled = True
 
