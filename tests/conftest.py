@@ -82,10 +82,24 @@ def empty_site(vendor: str, tmp_path: Path) -> Iterator[Site]:
     site_drop(site)
 
 
+class SiteTemplates(dict[str, Site]):
+    """Migrated sites by vendor, made when first wanted."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        super().__init__()
+        self.folders = folders
+
+    def __missing__(self, vendor: str) -> Site:
+        site = site_new(vendor, self.folders.mktemp(f"template-{vendor}"))
+        site.manage("migrate", "--verbosity=0")
+        self[vendor] = site
+        return site
+
+
 @pytest.fixture(scope="session")
 def site_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
-    """Migrated sites by vendor, made when first wanted, that `site` copies."""
-    made: dict[str, Site] = {}
+    """Migrated sites by vendor that others copy."""
+    made = SiteTemplates(tmp_path_factory)
     yield made
     for site in made.values():
         site_drop(site)
@@ -96,13 +110,8 @@ def site(
     vendor: str,
     tmp_path: Path,
     site_templates: dict[str, Site],
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     """A site at MVP1 with all its tables and no rows."""
-    if vendor not in site_templates:
-        template = site_new(vendor, tmp_path_factory.mktemp(f"template-{vendor}"))
-        template.manage("migrate", "--verbosity=0")
-        site_templates[vendor] = template
     copy = site_copy(site_templates[vendor], tmp_path / "site")
     yield copy
     site_drop(copy)

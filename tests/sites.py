@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.postgres import PostgresServer, database_name, postgres_server
+from tests.warm import warm_run
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Commands that ask Django's checks first, which is a third of their time and has tests of its own.
@@ -61,15 +62,7 @@ class Site:
 
     def python(self, *args: str, check: bool = True, timeout_seconds: int = 300) -> subprocess.CompletedProcess[str]:
         """Run this Python with these arguments in the site's environment."""
-        done = subprocess.run(
-            [sys.executable, *args],
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            check=False,
-        )
+        done = warm_run(list(args), env=self.env, cwd=ROOT, timeout_seconds=timeout_seconds)
         if check and done.returncode:
             raise AssertionError(f"{args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done

@@ -1,6 +1,6 @@
 """Kills a worker at every point of a run and looks whether the site comes out the same.
 
-A process of its own, started by test_kill.py with the environment of an empty site:
+A process of its own, started by test_kill.py with the environment of a site that has its tables and no rows:
 
     python -m tests.engine.kill_driver forward --share 0/2
 
@@ -45,12 +45,9 @@ class Killed(BaseException):
 
 def build_site() -> None:
     """A site at MVP1 that was at MVP2 before: parked rows wait, the history has three batches."""
-    from django.core.management import call_command
-
     from knowledge.models import Feedback
     from migrations_ops.models import Run
 
-    call_command("migrate", verbosity=0)
     entries = [entry(number) for number in range(4)]
     searches_add(SEARCHES // 2)
     Feedback.objects.create(entry=entries[0], worked=True, voter="session:a")

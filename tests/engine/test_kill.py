@@ -20,15 +20,13 @@ THINNED = 3
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("direction", ["forward", "back"])
 def test_a_worker_killed_before_any_statement_changes_nothing_in_the_end(
-    empty_site: Site, direction: str, share: int
+    site: Site, direction: str, share: int
 ) -> None:
     """At a third of the points where the next worker would find another site; KB_TEST_KILL_ALL=1: at every statement."""
     every = ["--all"] if os.environ.get("KB_TEST_KILL_ALL") == "1" else []
     thinned = 1 if every else THINNED
     shared = f"{share}/{SHARES * thinned}"
-    done = empty_site.python(
-        "-m", "tests.engine.kill_driver", direction, "--share", shared, *every, timeout_seconds=3_600
-    )
+    done = site.python("-m", "tests.engine.kill_driver", direction, "--share", shared, *every, timeout_seconds=3_600)
 
     result = json.loads(done.stdout)
     assert result["differences"] == []

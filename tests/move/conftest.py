@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from migrations_ops.place.addresses import database_settings
 from tests.postgres import PostgresServer, database_name
-from tests.sites import Site, site_drop, site_new
+from tests.sites import Site, site_copy, site_drop
 
 #: Makes the tables of every level and says so in the level; run inside a migrated site.
 EVERY_LEVEL = """
@@ -50,12 +50,15 @@ class Pair:
 
 
 @pytest.fixture(scope="session")
-def pair_templates(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
+def pair_templates(
+    postgres_server: PostgresServer,
+    site_templates: dict[str, Site],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[list[Site]]:
     """A migrated site on each database, at the highest level."""
     made = []
     for vendor in ("sqlite", "postgresql"):
-        site = site_new(vendor, tmp_path_factory.mktemp(f"pair-{vendor}"))
-        site.manage("migrate", "--verbosity=0")
+        site = site_copy(site_templates[vendor], tmp_path_factory.mktemp(f"pair-{vendor}"))
         site.python("-c", EVERY_LEVEL)
         made.append(site)
     yield made

@@ -18,7 +18,7 @@ from migrations_ops.place.addresses import database_settings
 from migrations_ops.place.pointer import Place, default_settings, place_of_settings, place_read, place_write, site_id
 from migrations_ops.place.record import Record, record_table_create, record_write
 from tests.postgres import PostgresServer, database_name
-from tests.sites import Site, site_new
+from tests.sites import Site
 
 ALIAS = {"sqlite": "house-sqlite", "postgresql": "house-postgresql"}
 
@@ -71,14 +71,8 @@ LEFT = (
 
 
 @pytest.fixture(scope="session")
-def rooms(
-    postgres_server: PostgresServer, site_templates: dict[str, Site], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, str]]:
+def rooms(postgres_server: PostgresServer, site_templates: dict[str, Site]) -> Iterator[tuple[Path, str]]:
     """A SQLite file to copy, and the address of a PostgreSQL database, with the site's tables."""
-    for each in ("sqlite", "postgresql"):
-        if each not in site_templates:
-            site_templates[each] = site_new(each, tmp_path_factory.mktemp(f"template-{each}"))
-            site_templates[each].manage("migrate", "--verbosity=0")
     url = postgres_server.create_database(template=database_name(site_templates["postgresql"].url))
     yield site_templates["sqlite"].data_dir / "kb.sqlite3", url
     postgres_server.drop_database(url)
