@@ -17,6 +17,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import atomic
 
+from migrations_ops.move.pages import pages_unmapped
 from migrations_ops.move.tables import Table
 
 #: Rows of a range: some tenths of a second of work.
@@ -65,7 +66,7 @@ def ranges_plan(
     source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tables: tuple[Table, ...], *, rows: int = ROWS
 ) -> None:
     """Cut every table into ranges of so many rows and keep them in the target; once only, whole or not at all."""
-    with atomic(using=target.alias), target.cursor() as cursor:
+    with pages_unmapped(source), atomic(using=target.alias), target.cursor() as cursor:
         cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {TABLE})")
         if not cursor.fetchone()[0]:
             planned = [key_range for table in tables for key_range in ranges(source, table, rows)]
