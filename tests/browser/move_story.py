@@ -24,7 +24,7 @@ RUN_MS = 300_000
 #: Rows of the search history, so that the copy takes a moment.
 ROWS = "from tests.engine.builders import searches_made; searches_made(20000)"
 #: Of the copy, so that it can be watched.
-ROWS_PER_SECOND = "8000"
+ROWS_PER_SECOND = "2500"
 
 
 def walk(page: Page, address: str, target: str, shoot: Shoot) -> None:
