@@ -31,7 +31,8 @@ from knowledge.transfer.options import (
 )
 from knowledge.transfer.reports import Report
 from knowledge.transfer.tasks import import_run_of, undo_enqueue
-from migrations_ops.management.reporting import name_short, user_name
+from migrations_ops.management.reporting import EXIT_RUN_FAILED, name_short, user_name
+from migrations_ops.models import RunState
 from migrations_ops.runner import run_inline
 
 #: Exit code when rows were not imported; 1 is for a refusal, as with every command.
@@ -88,12 +89,17 @@ def imported(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
 def undone(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Take an import back. Raises KnowledgeError."""
     job = import_get(options["number"])
+    facts: dict[str, Any] = {}
     if import_run_of(job):
-        run_inline(undo_enqueue(job=job, actor=user_name(), inline=True).pk)
+        who = {"actor": options["actor"], "reason": options["reason"]}
+        ended = run_inline(undo_enqueue(job=job, inline=True, **who).pk)
+        if ended.state != RunState.ROLLED_BACK:
+            again = f"manage.py mvp retry {ended.pk}"
+            facts = {"run_state": ended.state, "error": ended.error, "next": again, "exit_code": EXIT_RUN_FAILED}
         job.refresh_from_db()
     else:
         import_take_back(job, progress=progress)
-    return {"import": job.pk, "state": job.state, "kept": rows_kept(job)}
+    return {"import": job.pk, "state": job.state, "kept": rows_kept(job), **facts}
 
 
 def _created(options: dict[str, Any]) -> Import:

@@ -253,10 +253,25 @@ def test_files_are_removed_when_their_time_is_over_and_the_way_back_stays(tmp_pa
 def test_an_import_of_the_console_is_taken_back_by_the_command(tmp_path: Path) -> None:
     job = brought(five(tmp_path))
     run = run_inline(import_enqueue(job=job, actor="ada", inline=True).pk)
-    assert kb("undo", str(job.pk))["state"] == "undone"
+    assert kb("undo", str(job.pk), "--actor", "bob", "--reason", "wrong file")["state"] == "undone"
     run.refresh_from_db()
     assert (run.state, Entry.objects.count()) == (RunState.ROLLED_BACK, 0)
+    assert run.events.filter(actor="bob", reason="wrong file").exists()
     assert kb("undo", str(job.pk), code=1)["error"]["code"] == "import_state"
+
+
+def test_an_undo_that_fails_in_the_command_says_so_and_can_be_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = brought(five(tmp_path))
+    run = run_inline(import_enqueue(job=job, actor="ada", inline=True).pk)
+    with monkeypatch.context() as broken:
+        broken.setattr("knowledge.transfer.steps.taken_back", lambda *_arguments: 1 / 0)
+        told = kb("undo", str(job.pk), code=4)
+    assert told["run_state"] == "failed" and "division" in told["error"]
+    assert told["next"] == f"manage.py mvp retry {run.pk}" and Entry.objects.count() == 5
+    assert run_inline(run_retry(run=Run.objects.get(pk=run.pk), actor="ada").pk).state == RunState.ROLLED_BACK
+    assert not Entry.objects.exists()
 
 
 def test_what_a_command_took_back_does_not_go_back_twice(tmp_path: Path) -> None:
