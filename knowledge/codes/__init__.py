@@ -1,6 +1,14 @@
 """Mainframe codes in text: recognised, and brought to one canonical form. Text in, dataclasses out."""
 
-from knowledge.codes.finder import Code, CodeMatch, code_given, code_normalize, codes_find, codes_remembered
+from knowledge.codes.finder import (
+    Code,
+    CodeMatch,
+    code_given,
+    code_normalize,
+    code_runs,
+    codes_find,
+    codes_remembered,
+)
 from knowledge.codes.table import FORMS, CodeForm, CodeKind
 
 __all__ = [
@@ -11,6 +19,7 @@ __all__ = [
     "CodeMatch",
     "code_given",
     "code_normalize",
+    "code_runs",
     "codes_find",
     "codes_remembered",
 ]

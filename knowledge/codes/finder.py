@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -110,13 +110,16 @@ class CodeMatch:
 _remembered: ContextVar[dict[str, tuple[CodeMatch, ...]] | None] = ContextVar("codes_remembered", default=None)
 
 
-def codes_find(text: str) -> tuple[CodeMatch, ...]:
-    """The codes in a running text, in order, without overlaps."""
+def codes_find(text: str, runs: Collection[str] | None = None) -> tuple[CodeMatch, ...]:
+    """The codes in a running text, in order, without overlaps.
+
+    `runs`: those of `code_runs` of each of its words, from a caller who knows them already.
+    """
     known = _remembered.get()
     if known is None:
-        return tuple(_matches(_plain(text)))
+        return tuple(_matches(_plain(text), runs))
     if text not in known:
-        known[text] = tuple(_matches(_plain(text)))
+        known[text] = tuple(_matches(_plain(text), runs))
     return known[text]
 
 
@@ -137,10 +140,17 @@ def _plain(text: str) -> str:
     return text.replace("\t", " ").replace("`", "'") if text.isascii() else text.translate(_PLAIN)
 
 
-def _matches(plain: str) -> Iterator[CodeMatch]:
+def code_runs(words: str) -> list[str]:
+    """The runs of name characters of a text without blanks at which a code may begin."""
+    if words.isascii() and words.isalnum():
+        return [words] if _begins_code(words) else []
+    return list(filter(_begins_code, _RUN.findall(_plain(words))))
+
+
+def _matches(plain: str, runs: Collection[str] | None) -> Iterator[CodeMatch]:
     """Tries the joined pattern only where a code may begin, which is at few of the runs of a text."""
     end = 0
-    for start in sorted(_beginnings(plain)):
+    for start in sorted(_beginnings(plain, runs)):
         if start >= end and (found := _ANYWHERE.match(plain, start)):
             end = found.end()
             form = _FORM_OF_GROUP[found.lastindex or 1]
@@ -148,13 +158,14 @@ def _matches(plain: str) -> Iterator[CodeMatch]:
                 yield CodeMatch(form.canonical(exact), form.kind, start, end)
 
 
-def _beginnings(plain: str) -> Iterator[int]:
+def _beginnings(plain: str, runs: Collection[str] | None) -> Iterator[int]:
     """Places where a code may begin: at some runs, and at a sign before them."""
-    runs = {run for words in set(plain.split()) - _PLAIN_WORDS for run in _beginning_runs(words)}
+    if runs is None:
+        runs = {run for words in set(plain.split()) - _PLAIN_WORDS for run in _beginning_runs(words)}
     return _each_found(plain, runs) if len(runs) <= RUNS_LOOKED_FOR else _all_found(plain, runs)
 
 
-def _all_found(plain: str, runs: set[str]) -> Iterator[int]:
+def _all_found(plain: str, runs: Collection[str]) -> Iterator[int]:
     for run in _RUN.finditer(plain):
         if run[0] in runs:
             start = run.start()
@@ -163,7 +174,7 @@ def _all_found(plain: str, runs: set[str]) -> Iterator[int]:
             yield start
 
 
-def _each_found(plain: str, runs: set[str]) -> Iterator[int]:
+def _each_found(plain: str, runs: Collection[str]) -> Iterator[int]:
     for run in runs:
         start = plain.find(run)
         while start >= 0:
@@ -202,7 +213,7 @@ def _may_begin(run: str) -> bool:
 def _begins_code(run: str) -> bool:
     """Whether a code can begin with this run of name characters: it is one, or it introduces one."""
     upper = run.upper()
-    if upper in _INTRODUCTIONS or _ANYWHERE.match(run) or _ANYWHERE.match(f"-{run}"):
+    if upper in _INTRODUCTIONS or _ANYWHERE.match(run) or (run[0].isdigit() and _ANYWHERE.match(f"-{run}")):
         return True
     return upper.startswith(_BEGINNINGS) and any(char.isdigit() for char in run)
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from itertools import chain
 
-from knowledge.codes import CodeKind, CodeMatch, codes_find
+from knowledge.codes import CodeKind, CodeMatch, code_runs, codes_find
 
 #: Longer runs are cut; no word, code or data set name is longer.
 TOKEN_CHARS = 64
@@ -63,8 +62,11 @@ _PAIR = re.compile(
 _MAY_PAIR = re.compile(rf"(?:{_FIRSTS})\s{{1,2}}(?:{_SECONDS})")
 
 
-#: Stand around the parts of a code that is one word, and in place of its blanks.
+#: Stands around the parts of a code that is one word, and before a run at which a code may begin; in place of blanks.
 _MARK, _BLANK = "\0", "\1"
+_RUN = re.compile(f" ?{_MARK}([^ {_MARK}]+)")
+#: What stands between words, and in none.
+_BETWEEN_WORDS = str.maketrans(dict.fromkeys("!\"%&'()*+,:;<=>?[\\]^`{|}~", " "))
 
 
 class UnitKind(Enum):
@@ -89,50 +91,78 @@ class Unit:
 
 
 def tokens(text: str) -> list[str]:
-    """What the index holds for a text, in order, repetitions kept: the tokens of its `units`.
+    """What the index holds for a text, in order, repetitions kept: the tokens of its `units`."""
+    return tokens_joined(text).split()
 
-    Words are looked up with the signs around them, which most texts have in common; a code stands there
-    as one word, which begins with a character that no text has.
+
+def tokens_joined(text: str) -> str:
+    """The same with a blank between them.
+
+    Words are looked up, as most texts have most of them in common; a code stands there as one word, which
+    begins with a character that no text has.
     """
     if not text.isascii() and _FOREIGN_LETTER.search(text):
-        return [token for unit in units(text) for token in (unit.token, *unit.parts)]
+        return " ".join(token for unit in units(text) for token in (unit.token, *unit.parts))
     text = text.replace(_MARK, " ")
-    if codes := codes_find(text):
-        text = "".join(_with_codes_as_words(text, codes))
-    if pairs := [found for near in _MAY_PAIR.finditer(text.lower()) if (found := _PAIR.match(text, near.start()))]:
-        text = "".join(_with_pairs_as_words(text, pairs))
-    return list(chain.from_iterable(map(_kept.__getitem__, text.split())))
+    spaced = text.translate(_BETWEEN_WORDS)
+    found = _looked_up(spaced)
+    if _MARK in found:
+        if codes := codes_find(text, set(_RUN.findall(found))):
+            words = [(match.start, match.end, _code_as_word(text, match)) for match in codes]
+            text, spaced = _replaced(text, words), _replaced(spaced, words)
+            found = _looked_up(spaced)
+        found = _without_runs(found)
+    if any(map(found.__contains__, _pairs_stemmed())) and (words := list(_pairs_as_words(text))):
+        found = _without_runs(_looked_up(_replaced(spaced, words)))
+    return found
 
 
-def _with_codes_as_words(text: str, codes: Iterable[CodeMatch]) -> Iterator[str]:
+@lru_cache(maxsize=1)
+def _pairs_stemmed() -> list[str]:
+    return sorted({f"{stem(first)} {stem(second)}" for first, second in PAIRS})
+
+
+def _looked_up(text: str) -> str:
+    """The tokens of the words of a text, with the marked runs that they have."""
+    return " ".join(filter(None, map(_kept.__getitem__, text.split())))
+
+
+def _without_runs(found: str) -> str:
+    return _RUN.sub("", found).strip()
+
+
+def _code_as_word(text: str, match: CodeMatch) -> str:
+    code = (text[match.start : match.end], match.code, match.kind)
+    return f" {_MARK}{_MARK.join(_BLANK.join(part.split()) for part in code)} "
+
+
+def _pairs_as_words(text: str) -> Iterator[tuple[int, int, str]]:
+    for near in _MAY_PAIR.finditer(text.lower()):
+        if (found := _PAIR.match(text, near.start())) and (word := PAIRS.get((found[1].lower(), found[2].lower()))):
+            yield found.start(), found.end(), word
+
+
+def _replaced(text: str, words: Iterable[tuple[int, int, str]]) -> str:
+    """The text with each of these words in the place of what is there from its start to its end."""
+    pieces: list[str] = []
     position = 0
-    for match in codes:
-        yield text[position : match.start]
-        code = (text[match.start : match.end], match.code, match.kind)
-        yield f" {_MARK}{_MARK.join(_BLANK.join(part.split()) for part in code)} "
-        position = match.end
-    yield text[position:]
+    for start, end, word in words:
+        pieces += (text[position:start], word)
+        position = end
+    return "".join((*pieces, text[position:]))
 
 
-def _with_pairs_as_words(text: str, pairs: Iterable[re.Match[str]]) -> Iterator[str]:
-    position = 0
-    for found in pairs:
-        yield text[position : found.start()]
-        yield PAIRS.get((found[1].lower(), found[2].lower()), found[0])
-        position = found.end()
-    yield text[position:]
+class _Kept(dict[str, str]):
+    """Text without blanks -> its tokens: those of a code, or of a word with its signs.
 
-
-class _Kept(dict[str, tuple[str, ...]]):
-    """Text without blanks -> its tokens: those of a code, or of words with the signs around them.
-
-    A dictionary is asked in half the time of lru_cache; it starts again when it is full.
+    Behind them, each after a mark, the runs at which a code may begin. A dictionary is asked in half the time
+    of lru_cache; it starts again when it is full.
     """
 
-    def __missing__(self, text: str) -> tuple[str, ...]:
+    def __missing__(self, text: str) -> str:
         if len(self) >= TEXTS_KEPT:
             self.clear()
-        found = _tokens_between_blanks(text)
+        found = _tokens_of_word(text)
         if len(text) <= TEXT_CHARS_KEPT:
             self[text] = found
         return found
@@ -141,15 +171,19 @@ class _Kept(dict[str, tuple[str, ...]]):
 _kept = _Kept()
 
 
-def _tokens_between_blanks(text: str) -> tuple[str, ...]:
+def _tokens_of_word(text: str) -> str:
     if text[0] == _MARK:
         written, code, kind = text[1:].replace(_BLANK, " ").split(_MARK)
-        return _tokens_of_code(written, code, kind)
+        return " ".join(_tokens_of_code(written, code, kind))
     if text.isascii() and text.isalnum():
         raw = text.lower()[:TOKEN_CHARS]
-        return (stem(raw),) if _tells(raw) else ()
-    found = (_word_unit(word) for word in _WORD.finditer(text))
-    return tuple(token for unit in found if unit for token in (unit.token, *unit.parts))
+        found = stem(raw) if _tells(raw) else ""
+    elif (bare := text.strip("-./")) != text:
+        return _kept[bare] if bare else ""
+    else:
+        words = filter(None, map(_word_unit, _WORD.finditer(text)))
+        found = " ".join(token for unit in words for token in (unit.token, *unit.parts))
+    return _MARK.join((found, *code_runs(text)))
 
 
 def _tells(raw: str) -> bool:

@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from knowledge.models import Entry, EntryStatus, SearchDoc, SearchTerm
 from knowledge.search import database, storing, terms
-from knowledge.search.analysis import code_parts, code_token, tokens
+from knowledge.search.analysis import code_parts, code_token, tokens, tokens_joined
 from knowledge.search.rank import Standing, merit_of, rank_of, top_of
 
 #: Entries that are analysed and written at a time.
@@ -268,11 +268,11 @@ def _document(facts: tuple[Any, ...], tags: list[tuple[str, int]], codes: list[t
         merit_of(standing),
         "\n".join(code for _, _, code, _ in codes[:CODES_SHOWN]),
         _text(_code_tokens(codes)),
-        _text(tokens(title)),
+        f" {tokens_joined(title)} ",
         _text(token for name, _ in tags for token in _tokens_of_tag(name)),
         _text(labels),
-        _text(tokens(problem)),
-        _text(tokens(solution)),
+        f" {tokens_joined(problem)} ",
+        f" {tokens_joined(solution)} ",
     )
 
 

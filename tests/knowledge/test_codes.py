@@ -124,6 +124,6 @@ def test_a_remembered_text_has_the_same_codes_until_the_block_ends(monkeypatch: 
     found = codes_find(text)
     with codes_remembered():
         assert codes_find(text) == found
-        monkeypatch.setattr(finder, "_matches", lambda _plain: iter(()))
+        monkeypatch.setattr(finder, "_matches", lambda *_given: iter(()))
         assert codes_find(text) == found
     assert codes_find(text) == ()
