@@ -1,18 +1,21 @@
 """Several copier processes at once.
 
 Processes and not threads, as most of the work is Python's; not multiprocessing, because the workers of the
-task queue are daemons and may have no children of that kind.
+task queue are daemons and may have no children of that kind. They come from one process of our own program
+(migrations_ops.move.copier) and not from this one, which has databases open.
 """
 
 from __future__ import annotations
 
 import json
 import selectors
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Self, cast
 
@@ -64,25 +67,25 @@ class Copiers:
             "tables": [table_as_dict(table) for table in tables],
         }
         self._workers = 1 if target.vendor == "sqlite" else workers  # SQLite has one writer at a time
-        self._copiers: list[_Copier] = []
+        self._nest: _Nest | None = None
         self._beaten = 0.0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for copier in self._copiers:
-            copier.end()
+        if self._nest:
+            self._nest.end()
 
-    def start(self, count: int) -> None:
-        """Have so many processes, as far as more than one makes sense. They get ready while the caller goes on."""
-        while len(self._copiers) < min(count, self._workers):
-            self._copiers.append(_Copier(self._setup))
+    def start(self) -> list[_Copier]:
+        """Have the processes, as far as more than one makes sense. They get ready while the caller goes on."""
+        self._nest = self._nest or _Nest(self._setup, self._workers)
+        return self._nest.copiers
 
     @property
     def pids(self) -> list[int]:
-        """The processes that there are."""
-        return [copier.process.pid for copier in self._copiers]
+        """The processes that copy."""
+        return self._nest.pids if self._nest else []
 
     def made(self, stage: Stage, control: Control) -> Iterator[Later]:
         """Make what a stage lacks."""
@@ -96,12 +99,11 @@ class Copiers:
         """Have the orders done; yields each with its answer, in the order in which they end."""
         waiting = list(reversed(list(orders)))
         pace = _Pace(control.speed)
-        wanted = min(at_once or self._workers, len(waiting))
-        self.start(wanted)
+        copiers = self.start()[: at_once or self._workers] if waiting else []
         with selectors.DefaultSelector() as selector:
-            for copier in self._copiers:
-                selector.register(copier.output, selectors.EVENT_READ, copier)
-            while self._given(waiting, pace, self._copiers[:wanted]):
+            for copier in copiers:
+                selector.register(copier.socket, selectors.EVENT_READ, copier)
+            while self._given(waiting, pace, copiers):
                 for order, answer in _answers(selector):
                     pace.add(answer.get("rows", 0))
                     yield order, answer
@@ -144,60 +146,109 @@ class _Pace:
             self._free_at = time.monotonic()
 
 
-class _Copier:
-    """One copier process and the orders that it has."""
+class _Nest:
+    """The process that becomes the copiers, and they."""
 
-    def __init__(self, setup: dict[str, Any]) -> None:
-        self.orders: list[Order] = []
+    def __init__(self, setup: dict[str, Any], count: int) -> None:
+        pairs = [socket.socketpair() for _ in range(count)]
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         # Our own program. In the child the function calls the kernel and nothing else.
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "migrations_ops.move.copier"],
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "migrations_ops.move.copier", *(str(theirs.fileno()) for _ours, theirs in pairs)],
             cwd=settings.BASE_DIR,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            pass_fds=[theirs.fileno() for _ours, theirs in pairs],
             preexec_fn=die_with_parent,  # noqa: PLW1509
         )
-        self.output = cast(IO[bytes], self.process.stdout)
+        self._pids: list[int] = []
+        for _ours, theirs in pairs:
+            theirs.close()
+        self.copiers = [_Copier(ours, number, self._last_words) for number, (ours, _theirs) in enumerate(pairs)]
+        with suppress(BrokenPipeError):  # it has ended, which its copiers tell
+            cast(IO[bytes], self._process.stdin).write(json.dumps(setup).encode() + b"\n")
+            cast(IO[bytes], self._process.stdin).flush()
+
+    @property
+    def pids(self) -> list[int]:
+        """Those of the copiers; waits until they are there."""
+        if not self._pids and (said := self._said()):
+            self._pids = said["pids"]
+        return self._pids
+
+    def end(self) -> None:
+        """Have all of them killed and wait for it; what they have not committed is undone."""
+        self._process.terminate()
+        for copier in self.copiers:
+            copier.end()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            if stream:
+                stream.close()
+
+    def _last_words(self, number: int) -> str:
+        """Of the copier with this number, which has ended."""
+        code = self._code(number)
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace")[-ERROR_CHARS:].strip()
+        return said or f"it ended with {code}"
+
+    def _code(self, number: int) -> int:
+        if pids := self.pids:
+            while said := self._said():
+                if said["ended"] == pids[number]:
+                    return int(said["code"])
+        return self._process.wait()
+
+    def _said(self) -> dict[str, Any]:
+        """What the first process says next; nothing when it has ended."""
+        line = cast(IO[bytes], self._process.stdout).readline()
+        return cast(dict[str, Any], json.loads(line)) if line.endswith(b"\n") else {}
+
+
+class _Copier:
+    """One copier process and the orders that it has."""
+
+    def __init__(self, ours: socket.socket, number: int, last_words: Callable[[int], str]) -> None:
+        self.orders: list[Order] = []
+        self.socket = ours
+        self._number = number
+        self._last_words = last_words
         self._rest = b""
-        self._send(setup)
 
     def give(self, order: Order) -> None:
         """Let it do this when it has done what it was given before."""
         self.orders.append(order)
-        self._send({"range" if isinstance(order, KeyRange) else "later": order.as_dict()})
+        message = {"range" if isinstance(order, KeyRange) else "later": order.as_dict()}
+        try:
+            self.socket.sendall(json.dumps(message).encode() + b"\n")
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise CopierError(reason=self._last_words(self._number)) from error
 
     def answers(self) -> Iterator[tuple[Order, dict[str, Any]]]:
         """What it has answered since. Raises what it has failed with."""
-        block = self.output.read1(65_536)  # type: ignore[attr-defined]
-        if not block:
-            raise CopierError(reason=self._last_words())
+        if not (block := _received(self.socket)):
+            raise CopierError(reason=self._last_words(self._number))
         *lines, self._rest = (self._rest + block).split(b"\n")
         for line in lines:
             yield self.orders.pop(0), _checked(json.loads(line))
 
     def end(self) -> None:
-        """Kill it; what it has not committed is undone."""
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.output, self._errors):
-            if stream:
-                stream.close()
+        """Return when it has ended: killed, or for want of orders."""
+        with suppress(OSError):  # it has already
+            self.socket.shutdown(socket.SHUT_WR)
+        while _received(self.socket):
+            pass
+        self.socket.close()
 
-    def _send(self, message: dict[str, Any]) -> None:
-        stdin = cast(IO[bytes], self.process.stdin)
-        try:
-            stdin.write(json.dumps(message).encode() + b"\n")
-            stdin.flush()
-        except BrokenPipeError as error:
-            raise CopierError(reason=self._last_words()) from error
 
-    def _last_words(self) -> str:
-        self.process.wait()
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace")[-ERROR_CHARS:].strip()
-        return said or f"it ended with {self.process.returncode}"
+def _received(connection: socket.socket) -> bytes:
+    """What is there to be read; nothing when the other side has closed it."""
+    try:
+        return connection.recv(65_536)
+    except ConnectionResetError:  # it has ended without reading everything
+        return b""
 
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:

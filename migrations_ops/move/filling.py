@@ -42,7 +42,7 @@ def tables_copy(
     SchemaDiffersError and CopierError; what was yielded stays.
     """
     with Copiers(source, target, tables, workers) as copiers:
-        copiers.start(workers)
+        copiers.start()
         ranges_plan(source, target, tables, rows=range_rows)
         for order, answer in copiers.work(ranges_left(target), control):
             yield Copied(key_range=cast(KeyRange, order), rows=answer["rows"], bytes=answer["bytes"])

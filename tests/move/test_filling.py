@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -196,6 +198,29 @@ def test_a_copier_that_is_killed_has_done_nothing_by_halves(bare: Pair) -> None:
             list(working)
     assert ranges_left(bare.postgresql)
     finished(bare)
+
+
+def test_copiers_end_with_the_process_that_became_them(bare: Pair) -> None:
+    tables = tables_moved(bare.sqlite)
+    with Copiers(bare.sqlite, bare.postgresql, tables, 2) as copiers:
+        copiers.start()
+        pids = copiers.pids
+        (first,) = {int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in pids}
+        ranges_plan(bare.sqlite, bare.postgresql, tables, rows=50)
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(CopierError, match="it ended with -9"):
+            list(copiers.work(ranges_left(bare.postgresql), Control()))
+    deadline = time.monotonic() + 5
+    while any(map(is_running, pids)):  # they have let go of their databases; the rest is up to the kernel
+        assert time.monotonic() < deadline
+    finished(bare)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended, whoever has to take note of it."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 def test_a_copy_that_is_left_goes_on_where_it_was(bare: Pair) -> None:

@@ -119,7 +119,7 @@ def copied(world: World, target: BaseDatabaseWrapper, *, workers: int) -> Measur
     began = time.perf_counter()
     rows, most = 0, 0.0
     with Copiers(world.source, target, world.tables, workers) as copiers:
-        copiers.start(workers)
+        copiers.start()
         ranges_plan(world.source, target, world.tables)
         for _order, answer in copiers.work(ranges_left(target), Control()):
             rows += answer["rows"]
