@@ -107,8 +107,8 @@ def index_rebuild_resume() -> int:
         storing.index_resync()
     SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))).delete()
     from_nothing = not (cache.get(CURSOR_KEY) or SearchDoc.objects.exists() or SearchTerm.objects.exists())
-    with storing.writes_gathered():
-        written = _rest_written()
+    written = _rest_written()
+    storing.rows_analysed()
     if not from_nothing:
         terms_mend()
     cache.delete(CURSOR_KEY)
@@ -150,6 +150,7 @@ def index_rank_refresh(entry_id: UUID) -> None:
         SearchDoc.objects.filter(entry=entry_id).update(merit=merit)
     else:
         SearchDoc.objects.filter(entry=entry_id).update(rank=rank, merit=merit)
+        storing.tokens_sorted()
 
 
 def index_check() -> IndexCheck:
@@ -220,7 +221,7 @@ def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
     gone = before.keys() - {row[1] for row in made}
     old = [before[key] for key in (*(row[1] for row in changed), *gone) if key in before]
     storing.documents_delete([row[0] for row in old])
-    storing.rows_add("kb_search_docs", _COLUMNS, _with_free_ranks(changed))
+    storing.documents_add(_COLUMNS, _with_free_ranks(changed))
     _count(counted, old, -1)
     _count(counted, changed, 1)
     return len(made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -17,8 +16,6 @@ _HEAD = ("codes", "title", "tags", "labels")
 _FOLLOWED = {Index.HEAD: _HEAD, Index.WORDS: (*_HEAD, "problem", "solution")}
 #: Rows that one statement adds; SQLite takes 32,766 values in one.
 STATEMENT_ROWS = 500
-#: What PostgreSQL gathers of a rebuild before it sorts it in; a search in between reads half of it on average.
-GATHERED_KB = 2_048
 
 _T = TypeVar("_T")
 
@@ -35,16 +32,29 @@ def rows_add(table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...
             for some in sliced(values, STATEMENT_ROWS):
                 sql = f"INSERT INTO {named} VALUES {', '.join([row] * len(some))}"
                 cursor.execute(sql, list(chain.from_iterable(some)))
-        elif values:
-            with database().wrap_database_errors, cursor.copy(f"COPY {named} FROM STDIN") as copy:
-                for one in values:
-                    copy.write_row(one)
+        else:
+            rows_copy(cursor, named, values)
+
+
+def rows_copy(cursor: CursorWrapper, named: str, values: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows to a table of PostgreSQL by COPY; `named` is its name with the columns, as in an INSERT."""
+    if values:
+        with cursor.db.wrap_database_errors, cursor.copy(f"COPY {named} FROM STDIN") as copy:
+            for one in values:
+                copy.write_row(one)
 
 
 def sliced(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     """The values in order, so many at a time."""
     for first in range(0, len(values), size):
         yield values[first : first + size]
+
+
+def documents_add(columns: Sequence[str], found: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows of documents; the indexes follow by triggers."""
+    if found:
+        rows_add("kb_search_docs", columns, found)
+        tokens_sorted()
 
 
 def documents_delete(found: Sequence[int]) -> None:
@@ -85,10 +95,12 @@ def index_resync(using: str = DEFAULT_DB_ALIAS) -> None:
     A contentless FTS5 table that does not hold what a row says refuses to delete it ("database disk
     image is malformed"), so this comes before rows are written again.
     """
-    with transaction.atomic(using=using), writes_gathered(using), connections[using].cursor() as cursor:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
         # Asked inside: between two transactions the site can move to the other database.
         fill = _fts_fill if connections[using].vendor == "sqlite" else _vectors_fill
         fill(cursor)
+        tokens_sorted(using)
+        rows_analysed(using)
 
 
 def _fts_fill(cursor: CursorWrapper) -> None:
@@ -115,24 +127,22 @@ def _joined(columns: Iterable[str]) -> str:
     return " || ' ' || ".join(columns)
 
 
-@contextmanager
-def writes_gathered(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """Many rows are written in this block: PostgreSQL sorts their tokens in by the thousand, not one by one.
+def tokens_sorted(using: str | None = None) -> None:
+    """Sort the tokens of rows that were just written into the indexes; in the transaction that wrote them.
 
-    A search meanwhile reads what was gathered from end to end, so this is for bulk only. A database that is
-    just being made may not have the indexes yet, and the site may have moved when the block ends.
+    PostgreSQL gathers them as they come (`fastupdate`) and sorts a thousand in for the price of a few, but
+    every search reads what is gathered from end to end. A database that is just being made may not have the
+    indexes yet.
     """
-    _gin_set(using, f"fastupdate = on, gin_pending_list_limit = {GATHERED_KB:d}")
-    yield
-    _gin_set(using, "fastupdate = off")
+    connection = database() if using is None else connections[using]
+    if connection.vendor == "postgresql":
+        sort = ", ".join(f"gin_clean_pending_list(to_regclass('{index_table(index)}'))" for index in Index)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {sort}")
 
 
-def _gin_set(using: str, parameters: str) -> None:
-    """Set these parameters of the indexes, sort in what was gathered, and count the rows for the planner."""
-    with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        if connections[using].vendor == "sqlite":
-            return
-        for index in Index:
-            cursor.execute(f"ALTER INDEX IF EXISTS {index_table(index)} SET ({parameters})")
-            cursor.execute(f"SELECT gin_clean_pending_list(to_regclass('{index_table(index)}'))")
-        cursor.execute("ANALYZE kb_search_docs, kb_search_vectors, kb_search_terms, kb_search_grams")
+def rows_analysed(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Tell PostgreSQL's planner how many rows the tables of the index have got."""
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            cursor.execute("ANALYZE kb_search_docs, kb_search_vectors, kb_search_terms, kb_search_grams")

@@ -34,6 +34,7 @@ from knowledge.models import (
     Validation,
 )
 from knowledge.search import index_update
+from knowledge.search.storing import rows_copy
 from knowledge.transfer.judging import WRITTEN, Before, Judged, codes_of
 from migrations_ops.archive import line_of
 
@@ -329,9 +330,13 @@ def journal_write(journal: list[ImportedRow]) -> None:
 def insert(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Add rows of values as the database holds them; a tenth of what bulk_create takes for them."""
     if rows:
-        marks = ", ".join(["%s"] * len(columns))
+        named = f"{table} ({', '.join(columns)})"
         with connection.cursor() as cursor:
-            cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+            if connection.vendor == "postgresql":
+                rows_copy(cursor, named, rows)
+            else:
+                marks = ", ".join(["%s"] * len(columns))
+                cursor.executemany(f"INSERT INTO {named} VALUES ({marks})", rows)
 
 
 def _stored(key: UUID) -> Any:
