@@ -42,13 +42,15 @@ _ONE_AT_A_TIME = {Stage.REFERENCE}
 
 @dataclass(frozen=True)
 class Control:
-    """What the caller may want meanwhile. Every function is asked about twice a second."""
+    """What the caller may want meanwhile. The first three are asked about twice a second."""
 
     heartbeat: Callable[[], None] = lambda: None
     #: True ends the work when what has been begun is done.
     stop: Callable[[], bool] = lambda: False
     #: Rows a second; 0 is as fast as it can.
     speed: Callable[[], int] = lambda: 0
+    #: Told of each order when a copier gets it.
+    given: Callable[[Order], None] = lambda order: None
 
 
 #: Nobody wants anything.
@@ -103,7 +105,7 @@ class Copiers:
         with selectors.DefaultSelector() as selector:
             for copier in copiers:
                 selector.register(copier.socket, selectors.EVENT_READ, copier)
-            while self._given(waiting, pace, copiers):
+            while self._given(waiting, pace, copiers, control):
                 for order, answer in _answers(selector):
                     pace.add(answer.get("rows", 0))
                     yield order, answer
@@ -111,11 +113,12 @@ class Copiers:
                 if control.stop():
                     waiting.clear()
 
-    def _given(self, waiting: list[Order], pace: _Pace, copiers: list[_Copier]) -> bool:
+    def _given(self, waiting: list[Order], pace: _Pace, copiers: list[_Copier], control: Control) -> bool:
         """Whether anything is still to be waited for, after each has got orders."""
         for copier in copiers:
             while waiting and len(copier.orders) < ORDERS_AHEAD and pace.allows():
                 copier.give(waiting.pop())
+                control.given(copier.orders[-1])
         return bool(waiting) or any(copier.orders for copier in copiers)
 
     def _beat(self, control: Control) -> None:

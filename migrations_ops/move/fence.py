@@ -34,12 +34,6 @@ def fence_raise(connection: BaseDatabaseWrapper, moved_to: str) -> None:
         cursor.execute(f"UPDATE {CAPTURE} SET up = 1, moved_to = %s WHERE id = 1", [moved_to])
 
 
-def fence_down(connection: BaseDatabaseWrapper) -> None:
-    """Take writes again; nothing happens where there never was a fence."""
-    if capture_exists(connection):
-        fence_lower(connection)
-
-
 def fence_lower(connection: BaseDatabaseWrapper) -> None:
     """Take writes once the caller's transaction commits; the triggers are there."""
     with connection.cursor() as cursor:

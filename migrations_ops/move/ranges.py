@@ -141,11 +141,6 @@ def tables_progress(target: BaseDatabaseWrapper) -> dict[str, CopyProgress]:
         return {name: CopyProgress(*map(int, figures)) for name, *figures in cursor.fetchall()}
 
 
-def copy_progress(target: BaseDatabaseWrapper) -> CopyProgress:
-    """How much of what was planned the target has."""
-    return progress_sum(tables_progress(target).values())
-
-
 def progress_sum(each: Iterable[CopyProgress]) -> CopyProgress:
     """All tables together."""
     return CopyProgress(*map(sum, zip((0,) * 5, *map(astuple, each), strict=True)))

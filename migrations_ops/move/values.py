@@ -29,7 +29,6 @@ Row = tuple[Any, ...]
 
 #: SQLite keeps a decimal as a float, of which it and Django promise 15 digits.
 SQLITE_DECIMAL_DIGITS = 15
-ROWS_PER_STATEMENT = 500
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?(\+00:00|Z)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

@@ -226,6 +226,22 @@ def test_the_page_of_the_run_shows_the_move_and_asks_for_the_go(client: Client) 
     assert "ada said go" in client.get(reverse("console:run", args=[move.run_id])).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("ranges", "begun", "says"), [(0, 0, "Waits"), (0, 1, "Copying"), (1, 1, "Copying"), (2, 1, "Copied")]
+)
+def test_a_table_is_shown_as_being_copied_from_its_first_range_on(
+    client: Client, ranges: int, begun: int, says: str
+) -> None:
+    client.force_login(a_staff_member())
+    line = {"rows": 0, "rows_total": 9, "bytes": 0, "ranges": ranges, "ranges_total": 2, "begun": begun}
+    move = a_move(state=MoveState.COPYING, figures={"rows": 0, "rows_total": 9, "tables": {"kb_tags": line}})
+
+    page = client.get(reverse("console:run", args=[move.run_id])).content.decode()
+
+    row = page[page.index("kb_tags") :].partition("</tr>")[0]
+    assert says in row
+
+
 def test_a_failed_run_shows_what_the_target_refuses_with_a_repair_that_says_first_what_it_does(client: Client) -> None:
     client.force_login(a_staff_member("repair_move"))
     move = a_move(

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migrations_ops.errors import RowRefusedError, SchemaDiffersError, ValueUnfitError
 from migrations_ops.move.copying import range_copy
-from migrations_ops.move.ranges import copy_progress, ranges, ranges_left, ranges_plan, ranges_table
+from migrations_ops.move.ranges import progress_sum, ranges, ranges_left, ranges_plan, ranges_table, tables_progress
 from migrations_ops.move.tables import Table
 from migrations_ops.move.values import rows_fetch, rows_write
 from tests.move.conftest import Pair, alias_close, alias_open
@@ -174,7 +174,7 @@ def refusing(pair: Pair) -> Iterator[None]:
     with pair.postgresql.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM test_every_kind")
         assert cursor.fetchone() == (0,)
-    assert copy_progress(pair.postgresql).ranges == 0
+    assert progress_sum(tables_progress(pair.postgresql).values()).ranges == 0
 
 
 def bad_copied(pair: Pair, column: str, value: Any) -> None:
@@ -213,7 +213,7 @@ def test_a_range_that_was_brought_is_not_brought_again(way: Any) -> None:
     assert sum(range_copy(source, target, EVERY_KIND, each).rows for each in planned) == 100
     assert [range_copy(source, target, EVERY_KIND, each).rows for each in planned] == [0] * len(planned)
     assert ranges_left(target) == []
-    progress = copy_progress(target)
+    progress = progress_sum(tables_progress(target).values())
     assert (progress.rows, progress.rows_total, progress.ranges) == (100, 100, len(planned))
     assert progress.bytes > 0
 

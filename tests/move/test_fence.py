@@ -11,7 +11,7 @@ from django.db import DatabaseError, transaction
 
 from knowledge.models import Tag
 from migrations_ops.move.capture import capture_install, capture_missing
-from migrations_ops.move.fence import fence_down, fence_is_up, fence_raise, fence_up, mover_transaction
+from migrations_ops.move.fence import fence_is_up, fence_lower, fence_raise, fence_up, mover_transaction
 from migrations_ops.move.tables import tables_moved
 from tests.move.conftest import Pair
 from tests.move.following import entry_made, execute, noted, tag_made
@@ -37,7 +37,7 @@ def test_no_kind_of_write_passes(vendor: str, pair: Pair) -> None:
         with pytest.raises(DatabaseError, match=r"^KB_MOVED"):
             write()
     assert list(Tag.objects.using(database.alias).values_list("name", flat=True)) == ["jcl"]
-    fence_down(database)
+    fence_lower(database)
     tag_made(database, "after")
     assert not fence_is_up(database)
 
@@ -114,7 +114,6 @@ def test_a_fence_needs_every_trigger_and_makes_those_that_are_missing(vendor: st
     database: Any = pair.of(vendor)
     tables = tables_moved(database)
     assert not fence_is_up(database)
-    fence_down(database)
     capture_install(database, tables)
     on = "" if vendor == "sqlite" else " ON kb_tags"
     execute(database, f"DROP TRIGGER ops_move_{'insert_kb_tags' if vendor == 'sqlite' else 'note'}{on}")

@@ -29,7 +29,7 @@ from migrations_ops.move import target_schema
 from migrations_ops.move.copiers import Control, Copiers
 from migrations_ops.move.filling import keys_make, tables_copy, target_finish
 from migrations_ops.move.later import Stage, later_left
-from migrations_ops.move.ranges import copy_progress, ranges_left, ranges_plan
+from migrations_ops.move.ranges import progress_sum, ranges_left, ranges_plan, tables_progress
 from migrations_ops.move.sequences import sequences_read
 from migrations_ops.move.tables import Table, table_as_dict, table_from, tables_moved
 from migrations_ops.move.target_schema import target_drop, target_left, target_live, target_mark, target_prepare
@@ -137,7 +137,7 @@ def test_a_filled_target_has_the_rows_and_the_shape_of_a_migrated_site(way: Any,
     tables = filled(source, target)
     assert everything(target, tables) == everything(source, tables)
     assert shape(target) == shape(pair.of(target.vendor))
-    assert copy_progress(target).rows == sum(map(len, everything(source, tables).values()))
+    assert progress_sum(tables_progress(target).values()).rows == sum(map(len, everything(source, tables).values()))
     assert target_mark(target) == (SITE, 1)
     (tags,) = [table for table in tables if table.name == "kb_tags"]
     assert sequences_read(target, [tags]) == sequences_read(source, [tags]) == {"kb_tags": 30}
@@ -241,12 +241,15 @@ def test_a_copy_that_is_left_goes_on_where_it_was(bare: Pair) -> None:
 def test_a_stop_lets_what_was_begun_end(bare: Pair) -> None:
     tables = tables_moved(bare.sqlite)
     asked: list[bool] = []
-    control = Control(stop=lambda: bool(asked))
+    given: list[object] = []
+    control = Control(stop=lambda: bool(asked), given=given.append)
     copying = tables_copy(bare.sqlite, bare.postgresql, tables, range_rows=50, control=control)
-    next(copying)
+    first = next(copying)
+    assert first.key_range in given
     asked.append(True)
     list(copying)
-    progress = copy_progress(bare.postgresql)
+    progress = progress_sum(tables_progress(bare.postgresql).values())
+    assert len(given) == progress.ranges
     assert 0 < progress.ranges < progress.ranges_total
     assert progress.rows < progress.rows_total
 

@@ -173,7 +173,7 @@ def table_line(name: str, line: dict[str, int]) -> dict[str, Any]:
     """One table of a copy: rows of how many, and whether it is all there."""
     ranges, ranges_total = line.get("ranges", 0), line.get("ranges_total", 0)
     badge = Badge(_("Waits"), "neutral")
-    if ranges:
+    if ranges or line.get("begun"):
         badge = Badge(_("Copied"), "ok") if ranges >= ranges_total else Badge(_("Copying"), "running")
     return {
         "name": name,

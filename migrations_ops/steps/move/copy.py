@@ -14,13 +14,13 @@ from migrations_ops.checkpoints import disk_free
 from migrations_ops.errors import OpsError
 from migrations_ops.models import Move, MoveState
 from migrations_ops.move.brakes import TargetRoom, log_bytes, target_room
-from migrations_ops.move.copiers import Control
+from migrations_ops.move.copiers import Control, Order
 from migrations_ops.move.diary import move_note, move_state
 from migrations_ops.move.drain import drain_to_end
 from migrations_ops.move.ends import Ends, connection_to, ends_open
 from migrations_ops.move.filling import keys_make, tables_copy, target_finish
 from migrations_ops.move.later import Later
-from migrations_ops.move.ranges import CopyProgress, progress_sum, ranges_left, tables_progress
+from migrations_ops.move.ranges import CopyProgress, KeyRange, progress_sum, ranges_left, tables_progress
 from migrations_ops.move.rates import rates_measured
 from migrations_ops.move.tables import Table, rows_counted, tables_moved
 from migrations_ops.move.target_schema import target_flush
@@ -40,12 +40,17 @@ class Watch:
         self.ends = ends
         self.held_back = ""
         self.stopping = False
+        #: Tables of which a copier has had a range.
+        self.begun: set[str] = set()
+        self._begun_noted = 0
         self._noted = time.monotonic()
 
     @property
     def control(self) -> Control:
         """The same for the processes that work."""
-        return Control(heartbeat=self._beat, stop=self._stops, speed=lambda: self.move.rows_per_second)
+        return Control(
+            heartbeat=self._beat, stop=self._stops, speed=lambda: self.move.rows_per_second, given=self._given
+        )
 
     def due(self) -> bool:
         """Whether it is time to note how far it is."""
@@ -65,7 +70,7 @@ class Watch:
             "rows_total": progress.rows_total,
             "bytes": progress.bytes,
             "seconds": self.move.figures.get("seconds", 0.0) + seconds,
-            "tables": {name: _table_figures(one) for name, one in tables.items()},
+            "tables": {name: _table_figures(one, name in self.begun) for name, one in tables.items()},
             "disk_free_bytes": disk_free(),
             "log_bytes": log_bytes(self.ends.source),
             **_room_figures(target_room(self.ends.target)),
@@ -77,6 +82,13 @@ class Watch:
         self.move.refresh_from_db()
         self.held_back = brake(self.move, self.ends)
         self.stopping = self.ctx.stop_asked()
+        if len(self.begun) > self._begun_noted:
+            self._begun_noted = len(self.begun)
+            self.note(0.0)
+
+    def _given(self, order: Order) -> None:
+        if isinstance(order, KeyRange):
+            self.begun.add(order.table)
 
     def _stops(self) -> bool:
         return self.stopping or bool(self.held_back)
@@ -89,7 +101,7 @@ def _room_figures(room: TargetRoom | None) -> dict[str, Any]:
     return {"target_log_bytes": room.log_bytes, "target_slot": room.slot, "target_free_bytes": room.free_bytes}
 
 
-def _table_figures(progress: CopyProgress) -> dict[str, int]:
+def _table_figures(progress: CopyProgress, begun: bool) -> dict[str, int]:
     """How far one table is, for the row of the move."""
     return {
         "rows": progress.rows,
@@ -97,6 +109,7 @@ def _table_figures(progress: CopyProgress) -> dict[str, int]:
         "bytes": progress.bytes,
         "ranges": progress.ranges,
         "ranges_total": progress.ranges_total,
+        "begun": int(begun),
     }
 
 
