@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from migrations_ops.errors import OpsError
 from migrations_ops.move.copying import range_copy
 from migrations_ops.move.fields import column_type
+from migrations_ops.move.pages import pages_unmapped
 from migrations_ops.move.ranges import KeyRange, ranges, ranges_table
 from migrations_ops.move.tables import Table
 
@@ -53,6 +54,13 @@ def rates_measured(
     source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tables: tuple[Table, ...], sizes: dict[str, int]
 ) -> Rates:
     """The rates of the largest tables; tables whose sample the target refuses are left out."""
+    with pages_unmapped(source):  # for the ranges, all rows of a table are counted
+        return _measured(source, target, tables, sizes)
+
+
+def _measured(
+    source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tables: tuple[Table, ...], sizes: dict[str, int]
+) -> Rates:
     largest = sorted((table for table in tables if sizes.get(table.name)), key=lambda table: -sizes[table.name])
     rates = Rates()
     for table in largest[:TABLES_SAMPLED]:

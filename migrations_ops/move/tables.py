@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
 from migrations_ops.errors import ColumnUnknownError
+from migrations_ops.move.pages import pages_unmapped
 
 #: Tables of the mover itself begin like this. They are made by SQL of its own and never moved.
 OWN_PREFIX = "ops_move_"
@@ -178,7 +179,7 @@ def _parents(table: Table) -> set[str]:
 def rows_counted(connection: BaseDatabaseWrapper, tables: Iterable[Table]) -> dict[str, int]:
     """How many rows each table has."""
     counted = {}
-    with connection.cursor() as cursor:
+    with pages_unmapped(connection), connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table.name)}")
             counted[table.name] = int(cursor.fetchone()[0])

@@ -325,3 +325,17 @@ def test_every_check_of_a_target_is_documented() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
     codes = {code for code, *_ in [*target._POSTGRESQL, *target._SQLITE]} | {"target_reachable"}
     assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
+
+
+def test_an_assessment_with_its_sample_does_not_map_the_file(pair: Pair) -> None:
+    mapped: set[int] = set()
+
+    def look(execute: Any, *arguments: Any) -> Any:
+        mapped.add(pair.sqlite.connection.execute("PRAGMA mmap_size").fetchone()[0])
+        return execute(*arguments)
+
+    with pair.postgresql.execute_wrapper(look):
+        found = values_assess(pair.sqlite, tables_moved(pair.sqlite), pair.postgresql)
+
+    assert found.rates is not None and found.rates.rows
+    assert mapped == {0}
