@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any
 
@@ -78,18 +78,35 @@ def _wait(lease: Lease) -> None:
         queue.kick(run.pk)
 
 
-def run_inline(run_id: int) -> Run:
-    """Move the run in this process until it waits for a person or is over; Ctrl-C pauses it."""
+def _unwatched() -> None:
+    """Nobody looks on."""
+
+
+def run_inline(run_id: int, *, watch: Callable[[], None] = _unwatched) -> Run:
+    """Move the run in this process until it waits for a person or is over; Ctrl-C pauses it.
+
+    `watch` is called after every batch and sign of life; it does nothing slow. A run that another worker
+    moves comes back as it is.
+    """
     while lease := run_claim(run_id):
         try:
-            outcome = execute(lease, until=float("inf"))
+            outcome = execute(lease, until=float("inf"), watch=watch)
         except KeyboardInterrupt:
-            lease_release(lease, state=RunState.PAUSED, state_since=timezone.now(), intent=Intent.NONE)
+            _interrupted(lease)
             raise
         if outcome in {Outcome.TRY_AGAIN, Outcome.WAITING}:
             lease_release(lease)
             time.sleep(RETRY_SECONDS)
     return Run.objects.get(pk=run_id)
+
+
+def _interrupted(lease: Lease) -> None:
+    """Pause a run whose command was stopped by its person; one that was over just then is left as it is."""
+    if connection.connection is not None and not connection.is_usable():
+        connection.close()
+    with suppress(LeaseLostError), transaction.atomic(durable=True):
+        lease_release(lease, state=RunState.PAUSED, state_since=timezone.now(), intent=Intent.NONE)
+        audit.note(Run.objects.get(pk=lease.run_id), "Paused: its command was interrupted")
 
 
 def intent_obey(run_id: int) -> None:
@@ -100,7 +117,7 @@ def intent_obey(run_id: int) -> None:
             lease_release(lease)
 
 
-def execute(lease: Lease, *, until: float) -> Outcome:
+def execute(lease: Lease, *, until: float, watch: Callable[[], None] = _unwatched) -> Outcome:
     """Move the run until it stops or `until` (time.monotonic) has passed.
 
     Raises LeaseLostError when another worker took the run; nothing of this one is left then.
@@ -116,7 +133,7 @@ def execute(lease: Lease, *, until: float) -> Outcome:
             if _finish(lease, run):
                 return Outcome.STOPPED
             continue
-        outcome = _advance(lease, run, record, until)
+        outcome = _advance(lease, run, record, until, watch)
         if outcome is not None:
             return outcome
 
@@ -161,12 +178,12 @@ def _finish(lease: Lease, run: Run) -> bool:
     return True
 
 
-def _advance(lease: Lease, run: Run, record: StepRecord, until: float) -> Outcome | None:
+def _advance(lease: Lease, run: Run, record: StepRecord, until: float, watch: Callable[[], None]) -> Outcome | None:
     """Move one step; None when it is over and the next one can begin."""
     try:
         step = _step_named(run, record)
         _begin(lease, run, record, step)
-        return _batches(lease, run, record, step, until)
+        return _batches(lease, run, record, step, until, watch)
     except LeaseLostError:
         raise
     except (OperationalError, InterfaceError) as error:
@@ -201,18 +218,24 @@ def _begin(lease: Lease, run: Run, record: StepRecord, step: Step) -> None:
             audit.note(run, f"{'Started' if forward else 'Reverting'}: {record.title}", step=record.name)
 
 
-def _batches(lease: Lease, run: Run, record: StepRecord, step: Step, until: float) -> Outcome | None:
+def _batches(
+    lease: Lease, run: Run, record: StepRecord, step: Step, until: float, watch: Callable[[], None]
+) -> Outcome | None:
     """Run batch after batch until the step is over, a person asks to stop, or time is up."""
     forward = run.direction == Direction.FORWARD
-    ctx = StepContext(
-        run=run, record=record, heartbeat=lambda: lease_extend(lease), stop_asked=lambda: _intent(run) != Intent.NONE
-    )
+
+    def heartbeat() -> None:
+        lease_extend(lease)
+        watch()
+
+    ctx = StepContext(run=run, record=record, heartbeat=heartbeat, stop_asked=lambda: _intent(run) != Intent.NONE)
     cursor: Cursor = record.cursor if forward else record.revert_cursor
     generator = step.apply(ctx, cursor) if forward else step.revert(ctx, cursor)
     until = max(until, time.monotonic() + step.slice_seconds)
     try:
         while batch := _batch(lease, ctx, generator, step.commit_for(run.direction, cursor)):
             cursor = batch.cursor
+            watch()
             if _intent(run) != Intent.NONE:
                 return None  # the loop obeys before it goes on with this step
             if batch.waiting_for:

@@ -28,13 +28,18 @@ def task_enqueue(
     `label` says what it does, `page` is the address that shows what came of it. `inline` is for a command,
     which then calls run_inline. Raises TaskUnknownError, LevelClosedError, PlanBlockedError, RunActiveError.
     """
-    if holder := Run.objects.filter(active=True).first():
-        raise RunActiveError(run=holder.pk, state=holder.get_state_display().lower())
+    run_none_active()
     with transaction.atomic():
         plan = task_plan_create(
             task=task, label=label, actor=actor, options=options, page=page, reason=reason, inline=inline
         )
         return run_enqueue(plan=plan, actor=actor, confirmation="", reason=reason)
+
+
+def run_none_active() -> None:
+    """Raises RunActiveError while a run holds the site."""
+    if holder := Run.objects.filter(active=True).first():
+        raise RunActiveError(run=holder.pk, state=holder.get_state_display().lower())
 
 
 def task_runs(task: str, **options: Any) -> QuerySet[Run]:

@@ -13,14 +13,7 @@ from django.contrib.auth.models import User
 from knowledge.errors import ImportOptionError
 from knowledge.models import Import, ImportState
 from knowledge.transfer.files import import_folder
-from knowledge.transfer.jobs import (
-    import_create,
-    import_get,
-    import_preview,
-    import_run,
-    import_take_back,
-    rows_kept,
-)
+from knowledge.transfer.jobs import import_create, import_get, import_refused, import_remove, rows_kept
 from knowledge.transfer.options import (
     DateOrder,
     Duplicates,
@@ -30,10 +23,13 @@ from knowledge.transfer.options import (
     UnknownColumns,
 )
 from knowledge.transfer.reports import Report
-from knowledge.transfer.tasks import import_run_of, undo_enqueue
-from migrations_ops.management.reporting import EXIT_RUN_FAILED, name_short, user_name
-from migrations_ops.models import RunState
-from migrations_ops.runner import run_inline
+from knowledge.transfer.tasks import import_enqueue, import_resume, preview_enqueue, undo_resume
+from migrations_ops.errors import OpsError
+from migrations_ops.management.following import RunProgress, run_facts, run_followed
+from migrations_ops.management.reporting import name_short, user_name
+from migrations_ops.models import Direction, Run, RunState
+from migrations_ops.runs import run_cancel
+from migrations_ops.task_runs import run_none_active
 
 #: Exit code when rows were not imported; 1 is for a refusal, as with every command.
 EXIT_INVALID = 3
@@ -46,7 +42,6 @@ _CHOICES = {
     "dates": DateOrder,
 }
 _MAPS = {"column": "columns", "category": "categories", "severity": "severities", "author": "authors"}
-Progress = Callable[[int, int], None]
 
 
 def import_arguments(parser: ArgumentParser) -> None:
@@ -74,42 +69,60 @@ def undo_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="for the journal")
 
 
-def imported(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Import a file, or only look at it. Raises KnowledgeError."""
+def imported(options: dict[str, Any], progress: RunProgress) -> dict[str, Any]:
+    """Import a file as a run, or only look at it. Raises KnowledgeError, OpsError."""
     if (options["file"] is None) == (options["resume"] is None):
         raise ImportOptionError(option="file", value="", known="a file, or --resume with the number of an import")
-    job = import_get(options["resume"]) if options["resume"] else _created(options)
-    if options["preview"]:
-        import_preview(job, progress=progress)
+    actor = options["actor"]
+    if options["resume"]:
+        job = import_get(options["resume"])
+        run = (preview_enqueue if options["preview"] else import_resume)(job=job, actor=actor, inline=True)
     else:
-        import_run(job, progress=progress)
-    return _result(job, job.preview if options["preview"] else job.report)
+        job, run = _started(options, progress)
+    ended = run_followed(run, progress, actor=actor)
+    job.refresh_from_db()
+    if ended.state == RunState.FAILED and (refused := import_refused(job)):
+        run_cancel(run=ended, actor=actor, reason=str(refused))
+        raise refused
+    return _result(job, job.preview if options["preview"] else job.report, ended)
 
 
-def undone(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Take an import back. Raises KnowledgeError."""
-    job = import_get(options["number"])
-    facts: dict[str, Any] = {}
-    if import_run_of(job):
-        who = {"actor": options["actor"], "reason": options["reason"]}
-        ended = run_inline(undo_enqueue(job=job, inline=True, **who).pk)
-        if ended.state != RunState.ROLLED_BACK:
-            again = f"manage.py mvp retry {ended.pk}"
-            facts = {"run_state": ended.state, "error": ended.error, "next": again, "exit_code": EXIT_RUN_FAILED}
-        job.refresh_from_db()
-    else:
-        import_take_back(job, progress=progress)
-    return {"import": job.pk, "state": job.state, "kept": rows_kept(job), **facts}
+def _started(options: dict[str, Any], progress: RunProgress) -> tuple[Import, Run]:
+    """The import of a file that was read to its end, and its run; nothing is kept of one that cannot begin."""
+    run_none_active()
+    job = _created(options, lambda: progress.say("Reading the file"))
+    progress.end()
+    enqueue = preview_enqueue if options["preview"] else import_enqueue
+    try:
+        return job, enqueue(job=job, actor=options["actor"], inline=True)
+    except OpsError:
+        import_remove(job)
+        raise
 
 
-def _created(options: dict[str, Any]) -> Import:
+def undone(options: dict[str, Any], progress: RunProgress) -> dict[str, Any]:
+    """Take an import back as a run. Raises KnowledgeError, OpsError."""
+    job, actor = import_get(options["number"]), options["actor"]
+    run = undo_resume(job=job, actor=actor, reason=options["reason"], inline=True)
+    ended = run_followed(run, progress, actor=actor)
+    job.refresh_from_db()
+    # An import without a run of its own is taken back by a run that goes forward.
+    wanted = RunState.ROLLED_BACK if ended.direction == Direction.BACK else RunState.SUCCEEDED
+    return {"import": job.pk, "state": job.state, "kept": rows_kept(job), **run_facts(ended, wanted=wanted)}
+
+
+def _created(options: dict[str, Any], heartbeat: Callable[[], None]) -> Import:
     values: dict[str, Any] = {name: dict(options[option]) for option, name in _MAPS.items()}
     for name in (*_CHOICES, "status"):
         if chosen := options[name.replace("-", "_")]:
             values[name.replace("-", "_")] = chosen
     chosen_options = ImportOptions.of({**values, "system": options["system"]})
     return import_create(
-        path=options["file"], options=chosen_options, actor=options["actor"], user=_user(options["user"])
+        path=options["file"],
+        options=chosen_options,
+        actor=options["actor"],
+        user=_user(options["user"]),
+        heartbeat=heartbeat,
     )
 
 
@@ -122,14 +135,16 @@ def _user(name: str) -> User | None:
     return user
 
 
-def _result(job: Import, report: dict[str, Any]) -> dict[str, Any]:
-    facts: dict[str, Any] = {"import": job.pk, "state": job.state, **report}
+def _result(job: Import, report: dict[str, Any], run: Run) -> dict[str, Any]:
+    facts: dict[str, Any] = {"import": job.pk, "state": job.state, **report, **run_facts(run)}
+    if run.state == RunState.PAUSED:
+        facts["next"] = f"manage.py kb import --resume {job.pk}, or manage.py kb undo {job.pk}"
     name = "invalid" if job.state == ImportState.READY else "failed"
     failed = next((path for path in import_folder(job).glob(f"{name}.*") if path.stat().st_size), None)
     if failed:
         facts["failed_rows"] = str(failed)
     if failed or Report(report).invalid:
-        facts["exit_code"] = EXIT_INVALID
+        facts.setdefault("exit_code", EXIT_INVALID)
     return facts
 
 

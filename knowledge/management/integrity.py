@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
 from typing import Any
 
 from migrations_ops.cleanup_runs import cleanup_enqueue, cleanup_undo_enqueue, undo_confirmation
@@ -16,14 +15,12 @@ from migrations_ops.integrity.cleaning import (
     cleanups_known,
 )
 from migrations_ops.integrity.reports import check_report, cleanup_report
-from migrations_ops.management.reporting import EXIT_RUN_FAILED, name_short, user_name
+from migrations_ops.management.following import RunProgress, run_facts, run_followed
+from migrations_ops.management.reporting import name_short, user_name
 from migrations_ops.models import CheckStatus, CleanupRecord, Run, RunState
-from migrations_ops.runner import run_inline
 
 #: Exit code when a check has found a warning or an error; 1 is for a refusal, as with every command.
 EXIT_FOUND = 3
-
-Progress = Callable[[int, int], None]
 
 
 def check_arguments(parser: ArgumentParser) -> None:
@@ -46,7 +43,7 @@ def _journal_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="for the journal")
 
 
-def checked(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def checked(options: dict[str, Any], progress: RunProgress) -> dict[str, Any]:
     """Ask the checks and say what they found. Raises CheckUnknownError."""
     if options["list"]:
         return {"checks": {check.name: str(check.title) for check in checks_known().values()}}
@@ -55,7 +52,7 @@ def checked(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return {**check_report(check_run), **({"exit_code": EXIT_FOUND} if found else {})}
 
 
-def cleaned(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def cleaned(options: dict[str, Any], progress: RunProgress) -> dict[str, Any]:
     """Say what a cleanup would do, or do it. Raises OpsError."""
     if not options["name"]:
         return {"cleanups": {cleanup.name: str(cleanup.title) for cleanup in cleanups_known().values()}}
@@ -65,17 +62,13 @@ def cleaned(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     typed = cleanup_confirmation(cleanup_named(options["name"]))
     who = {"actor": options["actor"], "reason": options["reason"]}
     record, run = cleanup_enqueue(name=options["name"], options=chosen, confirmation=typed, inline=True, **who)
-    return _moved(record, run)
+    return _moved(record, run_followed(run, progress, actor=options["actor"]), RunState.SUCCEEDED)
 
 
-def _moved(record: CleanupRecord, run: Run) -> dict[str, Any]:
-    """Do the work of a run here, and say what came of it."""
-    ended = run_inline(run.pk)
+def _moved(record: CleanupRecord, run: Run, wanted: RunState) -> dict[str, Any]:
+    """What came of the run of a cleanup."""
     record.refresh_from_db()
-    facts = {**cleanup_report(record), "run": run.pk, "run_state": ended.state}
-    if ended.state not in {RunState.SUCCEEDED, RunState.ROLLED_BACK}:
-        facts |= {"error": ended.error, "next": f"manage.py mvp retry {run.pk}", "exit_code": EXIT_RUN_FAILED}
-    return facts
+    return {**cleanup_report(record), **run_facts(run, wanted=wanted)}
 
 
 def _previewed(name: str, chosen: dict[str, str]) -> dict[str, Any]:
@@ -91,11 +84,12 @@ def _previewed(name: str, chosen: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def cleanup_undone(options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def cleanup_undone(options: dict[str, Any], progress: RunProgress) -> dict[str, Any]:
     """Undo a cleanup. Raises OpsError."""
     record = cleanup_get(options["number"])
     who = {"actor": options["actor"], "reason": options["reason"]}
-    return _moved(record, cleanup_undo_enqueue(record=record, confirmation=undo_confirmation(record), **who))
+    run = cleanup_undo_enqueue(record=record, confirmation=undo_confirmation(record), **who)
+    return _moved(record, run_followed(run, progress, actor=options["actor"]), RunState.ROLLED_BACK)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def import_write(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbea
     options say to import nothing then.
     """
     if cursor is None:
-        _refuse_invalid(job)
+        invalid_refused(job)
         yield _prepared(job, "report", heartbeat)
         cursor = START
     labels = Labels()
@@ -103,7 +103,8 @@ def _prepared(job: Import, field: str, heartbeat: Heartbeat) -> Batch:
         return Batch(START)
 
 
-def _refuse_invalid(job: Import) -> None:
+def invalid_refused(job: Import) -> None:
+    """Raises ImportRefusedError when an invalid row is to stop everything, and there is one or nobody looked."""
     if ImportOptions.of(job.options).on_error != OnError.STOP:
         return
     if not job.preview:

@@ -12,10 +12,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from knowledge.errors import ImportGoneError, ImportStateError, KnowledgeError
+from knowledge.errors import ImportGoneError, ImportRefusedError, ImportStateError, KnowledgeError
 from knowledge.models import Entry, Import, ImportState
 from knowledge.transfer.files import FACTS, Readable, file_copied, import_files_remove, import_folder
-from knowledge.transfer.importing import import_check, import_read, import_write
+from knowledge.transfer.importing import Heartbeat, import_check, import_read, import_write, invalid_refused
 from knowledge.transfer.limits import limits
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reading import source_open
@@ -56,13 +56,22 @@ def import_bring(
 
 
 def import_create(
-    *, path: Path, options: ImportOptions, actor: str, user: User | None = None, file_name: str = ""
+    *,
+    path: Path,
+    options: ImportOptions,
+    actor: str,
+    user: User | None = None,
+    file_name: str = "",
+    heartbeat: Heartbeat = lambda: None,
 ) -> Import:
-    """Bring a file and read it to its end. Raises ImportUnreadableError, ImportTooLargeError; then nothing is kept."""
+    """Bring a file and read it to its end. Raises ImportUnreadableError, ImportTooLargeError; then nothing is kept.
+
+    `heartbeat` is called now and then while the file is read; when it raises, nothing is kept either.
+    """
     with path.open("rb") as file:
         job = import_bring(file=file, file_name=file_name or path.name, options=options, actor=actor, user=user)
     with _removed_when_refused(job):
-        facts = import_read(job)
+        facts = import_read(job, heartbeat)
     job.kind, job.columns, job.rows_total = facts["kind"], facts["columns"], facts["rows"]
     job.save()
     return job
@@ -72,7 +81,7 @@ def import_create(
 def _removed_when_refused(job: Import) -> Iterator[None]:
     try:
         yield
-    except (KnowledgeError, OSError):
+    except (KnowledgeError, OSError, KeyboardInterrupt):
         import_remove(job)
         raise
 
@@ -152,6 +161,17 @@ def rows_kept(job: Import) -> list[dict[str, str]]:
         }
         for row in rows
     ]
+
+
+def import_refused(job: Import) -> ImportRefusedError | None:
+    """Why an import of which nothing was written is refused as a whole; None when it is not."""
+    if job.state != ImportState.READY or not job.preview:
+        return None
+    try:
+        invalid_refused(job)
+    except ImportRefusedError as error:
+        return error
+    return None
 
 
 def _state_expected(job: Import, *states: ImportState) -> None:

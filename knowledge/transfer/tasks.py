@@ -15,8 +15,9 @@ from knowledge.models import Import, ImportState
 from knowledge.transfer.exporting.wanted import ExportWanted
 from knowledge.transfer.options import ImportOptions, OnError
 from knowledge.transfer.steps import CheckStep, ExportStep, ReadStep, UndoStep, WriteStep
-from migrations_ops.models import ACTIVE_STATES, Run, RunState
-from migrations_ops.runs import rollback_confirmation_expected, run_rollback
+from migrations_ops.errors import RunNotFoundError
+from migrations_ops.models import ACTIVE_STATES, Direction, Run, RunState
+from migrations_ops.runs import rollback_confirmation_expected, run_resume, run_retry, run_rollback
 from migrations_ops.steps.base import Step
 from migrations_ops.task_runs import task_enqueue, task_runs
 from migrations_ops.tasks import TaskKind
@@ -89,6 +90,40 @@ def import_enqueue(*, job: Import, actor: str, inline: bool = False) -> Run:
     return task_enqueue(task="import", label=label, actor=actor, options=options, page=import_page(job), inline=inline)
 
 
+def import_resume(*, job: Import, actor: str, inline: bool = False) -> Run:
+    """Go on with an import that waits, was paused, given up or failed, in the direction that it had.
+
+    Raises ImportStateError, OpsError.
+    """
+    run = import_run_of(job)
+    if run is None or (run.state == RunState.CANCELLED and job.state == ImportState.READY):
+        return import_enqueue(job=job, actor=actor, inline=inline)
+    if run.state == RunState.SUCCEEDED:
+        raise ImportStateError(number=job.pk, state=job.get_state_display())
+    return _resumed(run, actor, "")
+
+
+def _resumed(run: Run, actor: str, reason: str) -> Run:
+    """The run, which goes on if it rests."""
+    if run.state == RunState.PAUSED:
+        return run_resume(run=run, actor=actor, reason=reason)
+    if run.state in {RunState.FAILED, RunState.CANCELLED}:
+        return run_retry(run=run, actor=actor, reason=reason)
+    return run
+
+
+def undo_resume(*, job: Import, actor: str, reason: str = "", inline: bool = False) -> Run:
+    """Take an import back, finished or not, or go on with an undo that rests. Raises ImportStateError, OpsError."""
+    run = import_run_of(job)
+    if run is not None and run.direction == Direction.BACK:
+        return _resumed(run, actor, reason)
+    if run is not None and run.state == RunState.PAUSED:
+        return run_rollback(run=run, actor=actor, confirmation=rollback_confirmation_expected(run), reason=reason)
+    if undo := task_runs("undo", **{"import": job.pk}).exclude(state=RunState.SUCCEEDED).first():
+        return _resumed(undo, actor, reason)
+    return undo_enqueue(job=job, actor=actor, reason=reason, inline=inline)
+
+
 def undo_enqueue(*, job: Import, actor: str, reason: str = "", inline: bool = False) -> Run:
     """Queue the undo of an import: its run goes back; one that a command has made gets a run for it.
 
@@ -111,10 +146,17 @@ def undo_enqueue(*, job: Import, actor: str, reason: str = "", inline: bool = Fa
 
 def export_enqueue(*, wanted: ExportWanted, actor: str, inline: bool = False) -> Run:
     """Queue an export. Raises OpsError."""
-    wanted = replace(wanted, address=settings.SITE_URL)
+    wanted = replace(wanted, address=wanted.address or settings.SITE_URL)
     label = _("Export: %(format)s") % {"format": wanted.file_format.label}
     options = wanted.as_dict()
     return task_enqueue(task="export", label=label, actor=actor, options=options, page=reverse("bulk"), inline=inline)
+
+
+def export_resume(*, run: Run, actor: str) -> Run:
+    """Go on with an export that rests; a finished one comes back as it is. Raises RunNotFoundError, OpsError."""
+    if run.plan.options.get("task") != "export":
+        raise RunNotFoundError(run=run.pk)
+    return _resumed(run, actor, "")
 
 
 def import_run_of(job: Import) -> Run | None:

@@ -24,6 +24,7 @@ from knowledge.management.integrity import (
 from knowledge.search import index_check, index_rebuild_resume
 from knowledge.starter import starter_load
 from migrations_ops.errors import DatabaseGoneError, OpsError
+from migrations_ops.management.following import RunProgress
 from migrations_ops.outages import database_away
 
 
@@ -75,17 +76,8 @@ class Command(BaseCommand):
             return _starter()
         if action == "index":
             return _INDEX[options["operation"]]()
-        undo = cleanup_undone if options.get("cleanup") else undone
-        work = {"import": imported, "undo": undo, "export": exported, "check": checked, "cleanup": cleaned}[action]
-        return work(options, self._progress(options))
-
-    def _progress(self, options: dict[str, Any]) -> Callable[[int, int], None]:
-        """A line of progress on a terminal, nothing elsewhere."""
-
-        def show(done: int, total: int) -> None:
-            self.stderr.write(f"\r{done:,} of {total:,} rows", ending="\n" if done >= total else "")
-
-        return show if self.stderr.isatty() and not options["json"] else lambda done, total: None
+        name = "undo --cleanup" if options.get("cleanup") else action
+        return _WORK[name](options, RunProgress(self.stderr, quiet=options["json"]))
 
     def _print(self, facts: dict[str, Any], *, as_json: bool) -> None:
         if as_json:
@@ -123,4 +115,12 @@ def _check() -> dict[str, Any]:
     return index_check().as_dict()
 
 
+_WORK: dict[str, Callable[[dict[str, Any], RunProgress], dict[str, Any]]] = {
+    "import": imported,
+    "undo": undone,
+    "undo --cleanup": cleanup_undone,
+    "export": exported,
+    "check": checked,
+    "cleanup": cleaned,
+}
 _INDEX: dict[str, Callable[[], dict[str, Any]]] = {"rebuild": _rebuild, "check": _check}

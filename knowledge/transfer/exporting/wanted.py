@@ -44,6 +44,8 @@ class ExportWanted:
     since: str = ""
     until: str = ""
     query: str = ""
+    #: Results of the search at most.
+    most: int = FOUND_MOST
     #: Of the site, for links in the files.
     address: str = ""
 
@@ -57,13 +59,16 @@ class ExportWanted:
             raise ExportOptionError(reason=f"{error}.") from error
         given: dict[str, Any] = {name: tuple(options.get(name, ())) for name in ("categories", "statuses", "tags")}
         given |= {name: str(options.get(name, "")) for name in ("since", "until", "query", "address")}
+        given["most"] = int(options.get("most", FOUND_MOST))
+        if given["most"] < 1:
+            raise ExportOptionError(reason="at least one result of a search is needed.")
         wanted = cls(file_format=file_format, sections=sections, **given)
         wanted._filter()
         sections_check(file_format, sections)
         return wanted
 
     def as_dict(self) -> dict[str, Any]:
-        names = ("categories", "statuses", "tags", "since", "until", "query", "address")
+        names = ("categories", "statuses", "tags", "since", "until", "query", "most", "address")
         return {
             "format": self.file_format.value,
             "sections": [one.value for one in self.sections],
@@ -72,7 +77,7 @@ class ExportWanted:
 
     def chosen(self) -> ExportFilter:
         """The filter; what a search finds is found now."""
-        return self._filter(tuple(entries_found(self.query, FOUND_MOST)) if self.query else None)
+        return self._filter(tuple(entries_found(self.query, self.most)) if self.query else None)
 
     def rows_count(self) -> int:
         """How many rows the file will have, nearly: a filter by search is not asked."""

@@ -35,7 +35,9 @@ def test_a_file_is_previewed_imported_and_taken_back(tmp_path: Path) -> None:
     assert not Entry.objects.exists()
     job = kb("import", path, *mapped)
     assert (job["state"], Entry.objects.count()) == ("done", 2)
-    assert kb("undo", str(job["import"])) == {"import": job["import"], "state": "undone", "kept": []}
+    undone = kb("undo", str(job["import"]))
+    assert (undone["import"], undone["state"], undone["kept"]) == (job["import"], "undone", [])
+    assert (undone["run"], undone["run_state"]) == (job["run"], "rolled_back")
     assert not Entry.objects.exists()
 
 

@@ -269,7 +269,7 @@ def test_an_undo_that_fails_in_the_command_says_so_and_can_be_retried(
         broken.setattr("knowledge.transfer.steps.taken_back", lambda *_arguments: 1 / 0)
         told = kb("undo", str(job.pk), code=4)
     assert told["run_state"] == "failed" and "division" in told["error"]
-    assert told["next"] == f"manage.py mvp retry {run.pk}" and Entry.objects.count() == 5
+    assert told["next"] == f"manage.py mvp retry {run.pk} --inline" and Entry.objects.count() == 5
     assert run_inline(run_retry(run=Run.objects.get(pk=run.pk), actor="ada").pk).state == RunState.ROLLED_BACK
     assert not Entry.objects.exists()
 
