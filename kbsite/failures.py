@@ -21,7 +21,9 @@ from django.views import defaults
 
 from knowledge.errors import RateLimitedError
 from migrations_ops.console.access import json_error, wants_json
+from migrations_ops.errors import DatabaseMovedError
 from migrations_ops.outages import database_away
+from migrations_ops.place.middleware import MovedResponse
 
 #: Fields with what a person wrote: a refused form gives them back. Passwords and tokens are in none of them.
 WRITTEN_FIELDS = {
@@ -127,7 +129,12 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """handler500; 503 where the database is what did not answer."""
+    """handler500; 503 where the database is what did not answer, and another run where it was moved meanwhile.
+
+    Such an error of a view has not come this far; that of a middleware has.
+    """
+    if isinstance(sys.exception(), DatabaseMovedError):
+        return MovedResponse()
     if database_away(sys.exception()):
         return unavailable(request)
     if _as_json(request):

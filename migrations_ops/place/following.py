@@ -225,8 +225,10 @@ class Following(Base):
         if (known.path, known.stamp) not in _checked:
             try:
                 record_check(self, known)
-            except PlaceMismatchError:
+            except PlaceMismatchError as error:
                 self.close()  # or the next statement would find an open connection
+                if moved(known):  # the site left it while this connection was made
+                    raise DatabaseMovedError from error
                 raise
             _checked.add((known.path, known.stamp))
 

@@ -4,8 +4,9 @@
 
 1. Data as in tests.bench.moving.data on SQLite (ten times with KB_BENCH_LARGE=1), copied to PostgreSQL with
    fsync switched on.
-2. 20 cut-overs there and 20 back while two processes write 200 rows a second and one reads; at the end
-   every row that a writer was told of is looked for.
+2. 20 cut-overs there and 20 back while two processes write 200 rows a second and one reads, visitors read and
+   vote on the site that is served meanwhile, and its worker has jobs; at the end every row that a writer was
+   told of, every vote and every job is looked for.
 3. A single-row insert and a vote on the site, with recording and without, in turns.
 
 Costs are processor time of this process and of PostgreSQL's, in pairs with and without recording side by
@@ -29,6 +30,9 @@ from typing import Any
 
 import django
 
+from migrations_ops.place.addresses import database_settings
+from tests.bench.site_users import jobs_print, visits_print, votes_of
+from tests.engine.test_live import SETUP, shell
 from tests.move.conftest import EVERY_LEVEL, alias_open
 from tests.postgres import URL_VARIABLE, postgres_server
 from tests.sites import Site, site_drop, site_new
@@ -38,7 +42,6 @@ WRITES_PER_SECOND = 200
 WRITERS = 2
 SECONDS_BETWEEN = 0.5
 PATIENCE = timedelta(seconds=1)
-SITE = "5" * 32
 INSERT = "INSERT INTO kb_tags (name, created_at) VALUES (%s, '2024-01-01 00:00:00')"
 ROUNDS = 10
 
@@ -74,8 +77,11 @@ def everything() -> None:
             site.manage("migrate", "--verbosity=0")
             site.python("-c", EVERY_LEVEL)
         path = sites[0].data_dir / "kb.sqlite3"
-        fill(sites[0], "-m", "tests.bench.moving.data", str(path), str(times))
-        fill(sites[0], "-m", "tests.bench.cutover", "move", str(path), sites[1].url)
+        site = Site("sqlite", sites[0].data_dir, "")  # which lives where its data folder says
+        entry = shell(site, SETUP)
+        with site.served() as served:  # before there are entries that it would have to index first
+            fill(site, "-m", "tests.bench.moving.data", str(path), str(times))
+            fill(site, "-m", "tests.bench.cutover", "move", str(path), sites[1].url, served.address, entry)
         site_drop(sites[1])
     for vendor in ("sqlite", "postgresql"):
         with tempfile.TemporaryDirectory() as folder:
@@ -97,12 +103,13 @@ def load() -> str:
 # Cut-overs --------------------------------------------------------------------------------------
 
 
-def moves(path: str, url: str) -> None:
+def moves(path: str, url: str, address: str, entry: str) -> None:
     """Copy, then move there and back under load, and print how long writers were held."""
     from django.conf import settings
 
     from migrations_ops.move.capture import capture_install
     from migrations_ops.move.tables import tables_moved
+    from migrations_ops.place.pointer import place_of_settings, site_id
 
     sqlite, postgresql = alias_open("bench-sqlite", f"sqlite://{path}"), alias_open("bench-postgresql", url)
     tables = tables_moved(sqlite)
@@ -111,15 +118,20 @@ def moves(path: str, url: str) -> None:
     copied(sqlite, postgresql, tables)
     print(f"Copied in {time.perf_counter() - began:.0f} s; load {load()}")
     data_dir = Path(settings.DATA_DIR)
-    with crowd(data_dir, path, url) as told:
+    places = [database_settings(each, data_dir) for each in (f"sqlite://{path}", url)]
+    votes = votes_of(sqlite)
+    with crowd(data_dir, path, url, [["visit", address, entry], ["queue"]]) as told:
         held, drained, again = [], 0, 0
         for number in range(2 * CUTOVERS):
             time.sleep(SECONDS_BETWEEN)
             source, target = (sqlite, postgresql) if number % 2 == 0 else (postgresql, sqlite)
-            report = moved(source, target, tables, data_dir, number + 1)
+            place = place_of_settings(places[1 - number % 2], data_dir, epoch=number + 1, site=site_id(data_dir))
+            report = moved(source, target, tables, data_dir, place)
             held.append(report.held / timedelta(milliseconds=1))
             drained += report.drained
             again += report.tries - 1
+    visits, jobs = told[-2:]
+    del told[-2:]
     print(f"Writers held at {2 * CUTOVERS} cut-overs, {WRITES_PER_SECOND} writes a second, ms; load {load()}")
     figures("  SQLite to PostgreSQL", held[0::2])
     figures("  PostgreSQL to SQLite", held[1::2])
@@ -129,6 +141,8 @@ def moves(path: str, url: str) -> None:
     outcome(
         sqlite, [name for part in told for name in part["names"]], [each for part in told for each in part["errors"]]
     )
+    visits_print(sqlite, visits, votes)
+    jobs_print(sqlite, jobs, data_dir)
 
 
 def outcome(live: Any, told: list[str], errors: list[str]) -> None:
@@ -177,28 +191,31 @@ def copied(source: Any, target: Any, tables: Any) -> None:
     sequences_write(target, tables, sequences_read(source, tables))
 
 
-def moved(source: Any, target: Any, tables: Any, data_dir: Path, epoch: int) -> Any:
+def moved(source: Any, target: Any, tables: Any, data_dir: Path, place: Any) -> Any:
     """One cut-over, after the return path was drained as every minute."""
     from migrations_ops.move.cutover import cutover
     from migrations_ops.move.return_path import return_drain
-    from migrations_ops.place.pointer import Place
 
-    if epoch > 1:
+    if place.epoch > 1:
         return_drain(live=source, old=target, tables=tables, data_dir=data_dir)
-    place = Place(epoch=epoch, url=target.alias, site=SITE)
     return cutover(
         source=source, target=target, tables=tables, place_new=place, data_dir=data_dir, patience=PATIENCE, tries=10
     )
 
 
 @contextmanager
-def crowd(data_dir: Path, path: str, url: str) -> Iterator[list[dict[str, Any]]]:
-    """Writers and a reader in processes of their own; what they were told, when the block has ended."""
-    command = [sys.executable, "-m", "tests.bench.cutover"]
+def crowd(data_dir: Path, path: str, url: str, users: list[list[str]]) -> Iterator[list[dict[str, Any]]]:
+    """Writers, a reader and users of the site in processes of their own; what they were told, after the block."""
     places = [str(data_dir), path, url]
+    direct = [["cutover", kind, *places] for kind in (*["write"] * WRITERS, "read")]
     started = [
-        subprocess.Popen([*command, *kind, *places], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for kind in (*(["write"] for _ in range(WRITERS)), ["read"])
+        subprocess.Popen(
+            [sys.executable, "-m", f"tests.bench.{module}", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for module, *arguments in (*direct, *(["site_users", *user] for user in users))
     ]
     told: list[dict[str, Any]] = []
     try:
@@ -233,7 +250,7 @@ def work(arguments: list[str], act: Callable[[Any, str], None]) -> None:
             if not reading:
                 through.take()
             place = place_read(Path(data_dir))
-            act(databases[place.url if place else "bench-sqlite"], name)
+            act(databases["bench-postgresql" if place and not place.url.startswith("sqlite") else "bench-sqlite"], name)
         except Exception as error:  # noqa: BLE001 - printed
             errors.append(repr(error))
         else:

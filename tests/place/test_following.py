@@ -19,7 +19,7 @@ from migrations_ops.place import following
 from migrations_ops.place.addresses import database_settings
 from migrations_ops.place.follow import place_follow
 from migrations_ops.place.pointer import KNOWN, Place, place_write
-from migrations_ops.place.record import Record, record_write
+from migrations_ops.place.record import Record, record_table_create, record_write
 from migrations_ops.place.turnstile import Pass, writers_held
 from migrations_ops.rehearsal import Scratch
 from migrations_ops.snapshot import connection_beside
@@ -391,6 +391,21 @@ def test_a_database_that_is_not_the_one_is_not_used(
     with pytest.raises(PlaceMismatchError):
         tag("wrong")
     assert connection.turn.depth == 0
+
+
+def test_a_connection_that_is_made_when_the_site_has_just_left_meets_a_move(
+    house: House, vendor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.close()
+    monkeypatch.setattr("migrations_ops.place.following._checked", set())
+    house.move(house.other(vendor))
+    record_table_create(house.beside[vendor])
+    record_write(house.beside[vendor], Record(house.place(vendor, 1).site, epoch=1, live=False))
+    with pytest.raises(DatabaseMovedError):
+        connection.ensure_connection()
+    place_follow()
+    assert connection.vendor == house.other(vendor)
+    assert Tag.objects.count() == 0
 
 
 def test_a_rehearsal_works_beside_the_place_where_the_site_is_now(

@@ -11,12 +11,14 @@ from django.test import Client
 from django.urls import path
 
 from knowledge.models import Tag
+from migrations_ops.errors import DatabaseMovedError
 from migrations_ops.place.middleware import KEPT_BYTES
 from tests.place.conftest import House
 
 INSERT = "INSERT INTO kb_tags (name, created_at) VALUES (%s, '2020-01-01')"
 seen: list[str] = []
 before_write: list[Callable[[], object]] = []
+before_view: list[Exception] = []
 
 
 def late(request: HttpRequest) -> HttpResponse:
@@ -32,6 +34,18 @@ def late(request: HttpRequest) -> HttpResponse:
     return HttpResponse(connection.vendor)
 
 
+def early(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A middleware that asks the database."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if before_view:
+            raise before_view.pop()
+        return get_response(request)
+
+    return answer
+
+
+handler500 = "kbsite.failures.broken"
 urlpatterns = [path("late/", late)]
 
 
@@ -54,6 +68,13 @@ def test_a_request_that_has_committed_something_is_not_run_again(house: House, v
     answer = Client().post("/late/?first=1", {"name": "one"})
     assert (answer.status_code, answer.headers["Retry-After"], seen) == (503, "1", ["one"])
     assert (house.names(vendor), house.names(house.other(vendor))) == (["first 1"], [])
+
+
+def test_a_request_that_meets_a_move_before_its_view_is_run_again(house: House, vendor: str, settings: object) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.early"]
+    before_view.append(DatabaseMovedError())
+    answer = Client(raise_request_exception=False).post("/late/", {"name": "one"})
+    assert (answer.status_code, seen, before_view) == (200, ["one"], [])
 
 
 def test_a_request_with_a_long_body_is_not_kept_and_not_run_again(house: House, vendor: str) -> None:
