@@ -71,7 +71,10 @@ def measure(world: World) -> None:
     one = into_empty(world, lambda target: copied(world, target, workers=1))
     ways = [best(limit), best(ours), one]
     if shutil.which("pgloader"):
-        ways.append(into_empty(world, lambda target: by_pgloader(world, target)))
+        try:
+            ways.append(into_empty(world, lambda target: by_pgloader(world, target)))
+        except PgloaderError as error:
+            print(f"pgloader failed and is left out: {error}", flush=True)
     if world.times == 1:
         ways += [
             into_empty(world, lambda target: naively(world, target)),
@@ -196,6 +199,10 @@ def file_loaded(work: tuple[str, str, str]) -> int:
 # Others -----------------------------------------------------------------------------------------
 
 
+class PgloaderError(Exception):
+    """What it said at last."""
+
+
 def by_pgloader(world: World, target: BaseDatabaseWrapper) -> Measured:
     """Rows only, into the same bare tables."""
     script = world.folder / "pgloader.load"
@@ -205,12 +212,15 @@ def by_pgloader(world: World, target: BaseDatabaseWrapper) -> Measured:
         "WITH data only, include no drop, create no tables, create no indexes, no foreign keys, reset no sequences "
         f"INCLUDING ONLY TABLE NAMES LIKE {tables};\n"
     )
+    said = world.folder / "pgloader.out"
     began = time.perf_counter()
-    process = subprocess.Popen(["pgloader", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _pid, status, usage = os.wait4(process.pid, 0)
+    with said.open("wb") as output:
+        process = subprocess.Popen(["pgloader", script], stdout=output, stderr=subprocess.STDOUT)
+        _pid, status, usage = os.wait4(process.pid, 0)
     took = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
-    assert not process.returncode
+    if process.returncode:
+        raise PgloaderError(said.read_text(errors="replace")[-300:])
     return Measured("pgloader, rows only", world.rows, took, usage.ru_maxrss / 1024)
 
 
