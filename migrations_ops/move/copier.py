@@ -89,7 +89,7 @@ def _forked(work: Callable[[], None]) -> int:
             work()
             code = 0
     except BaseException:  # noqa: BLE001 - these are its last words
-        traceback.print_exc()
+        sys.stderr.write(traceback.format_exc())  # at once, as another one may say something, too
     finally:
         sys.stderr.flush()
         os._exit(code)  # without what the first process has to do at its end

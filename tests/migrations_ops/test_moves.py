@@ -39,6 +39,7 @@ from migrations_ops.planning import plan_create
 from migrations_ops.prechecks import moves_over
 from migrations_ops.runs import actions_legal, run_rollback
 from migrations_ops.steps.base import StepContext
+from migrations_ops.steps.move import cutover as steps_of_cutover
 from migrations_ops.steps.move import tables as steps_of_tables
 from migrations_ops.steps.move.tables import TargetStep
 from tests.migrations_ops.console_builders import VALUE_FINDING, a_ledger, a_move, a_plan, a_staff_member
@@ -380,6 +381,23 @@ def test_the_ledger_is_downloaded_when_there_is_one(client: Client, settings: An
     (tmp_path / f"ledger-{move.plan_id}.csv").write_text("table,rows\n")
 
     assert b"".join(client.get(url).streaming_content) == b"table,rows\n"
+
+
+def test_a_way_over_that_nobody_has_noted_is_noted_before_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was killed behind the rename back leaves the next one nothing else to know it by."""
+
+    def refused(*_: Any) -> None:
+        raise OperationalError("connection refused")
+
+    move = a_move(state=MoveState.READY)
+    monkeypatch.setattr(steps_of_cutover, "is_at_target", lambda move: True)
+    monkeypatch.setattr(steps_of_cutover, "ends_open", refused)
+
+    with pytest.raises(OperationalError):
+        list(steps_of_cutover.go_back(StepContext(run=move.run, record=StepRecord())))
+
+    move.refresh_from_db()
+    assert move.state == MoveState.MOVED
 
 
 def test_a_rollback_whose_target_stays_away_says_what_is_left_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,8 @@ def go_back(ctx: StepContext) -> Iterator[Batch]:
         yield Batch({"returned": True})  # it has never gone over
         return
     schedule_remove(name=FOLLOW)
+    if move.state != MoveState.MOVED:  # another mover was killed before it could say so; this one may be, behind the
+        move_state(move, MoveState.MOVED)  # rename back, where nothing else tells that there is something to finish
     with ends_open(move) as ends:
         while (waiting_for := _attempt_back(ctx, move, ends.turned)) or is_at_target(move):
             yield Batch(None, waiting_for=waiting_for)
