@@ -24,6 +24,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import django
 from django.conf import settings
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -49,6 +50,7 @@ def main() -> None:
     settings.configure(
         DATABASES={**setup["databases"], "default": {}}, USE_TZ=True, TIME_ZONE="UTC", LOGGING_CONFIG=None
     )
+    django.setup()
     source, target = connections["source"], connections["target"]  # loads the drivers, connects to nothing
     tables = {table.name: table for table in map(table_from, setup["tables"])}
     sockets = [socket.socket(fileno=int(number)) for number in sys.argv[1:]]
