@@ -14,12 +14,13 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from knowledge.codes import Code, code_given, codes_find, codes_remembered
+from knowledge.codes import Code, code_given, codes_find
 from knowledge.errors import EntryGoneError, EntryInvalidError, RevisionGoneError, StaleEntryError
 from knowledge.history import RESTORED, revision_keep, revision_save
 from knowledge.labels import TAG_CHARS, codes_by_entry, entry_codes_set, entry_tags_set, tag_names
 from knowledge.markdown import markdown_html
 from knowledge.models import Entry, EntryOrigin, EntryRevision, EntryStatus, Severity
+from knowledge.remembered import texts_remembered
 from knowledge.reviews import review_reset
 from knowledge.search.index import BATCH_ROWS, index_rank_refresh, index_update
 from knowledge.text import storable, text_block, text_line
@@ -140,7 +141,7 @@ def entries_refresh(ids: Iterable[UUID]) -> int:
     """
     rest, done = iter(ids), 0
     while batch := list(islice(rest, BATCH_ROWS)):
-        with codes_remembered(), transaction.atomic():
+        with texts_remembered(), transaction.atomic():
             entries = list(Entry.objects.filter(pk__in=batch))
             for entry in entries:
                 _rendered(entry)

@@ -13,6 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from knowledge.markdown_usual import usual_html
+from knowledge.remembered import remembered
 
 #: Fence language -> Pygments lexer. Others are shown as they are.
 LEXERS = {
@@ -37,10 +38,16 @@ _SCHEMES = {"http", "https", "mailto"}
 
 def markdown_html(text: str) -> SafeString:
     """The HTML of a Markdown text, safe to print whatever the text holds."""
+    rendered = markdown_rendered(text)
+    return mark_safe(rendered)  # noqa: S308 - it has the tags and attributes above; what is escaped has none
+
+
+@remembered
+def markdown_rendered(text: str) -> str:
+    """The same as a plain string: nh3 let through the tags and attributes above only, or the text was escaped."""
     whole = text.encode("utf-8", "ignore").decode()  # nh3 refuses half surrogate pairs
     usual = usual_html(whole, _inline_html)
-    clean = parsed_html(whole) if usual is None else usual
-    return mark_safe(clean)  # noqa: S308 - nh3 let through the tags and attributes above only; usual texts are escaped
+    return parsed_html(whole) if usual is None else usual
 
 
 def parsed_html(text: str) -> str:

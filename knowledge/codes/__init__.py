@@ -7,7 +7,6 @@ from knowledge.codes.finder import (
     code_normalize,
     code_runs,
     codes_find,
-    codes_remembered,
 )
 from knowledge.codes.table import FORMS, CodeForm, CodeKind
 
@@ -21,5 +20,4 @@ __all__ = [
     "code_normalize",
     "code_runs",
     "codes_find",
-    "codes_remembered",
 ]

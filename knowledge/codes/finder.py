@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
 from knowledge.codes.table import FORMS, CodeForm, CodeKind, bounded
+from knowledge.remembered import remembered
 
 #: A code is shorter than this, context words included; longer input is no single code.
 CODE_TEXT_CHARS = 64
@@ -106,34 +105,13 @@ class CodeMatch:
     end: int
 
 
-#: Texts and their codes, in a block of `codes_remembered`.
-_remembered: ContextVar[dict[str, tuple[CodeMatch, ...]] | None] = ContextVar("codes_remembered", default=None)
-
-
+@remembered
 def codes_find(text: str, runs: Collection[str] | None = None) -> tuple[CodeMatch, ...]:
     """The codes in a running text, in order, without overlaps.
 
     `runs`: those of `code_runs` of each of its words, from a caller who knows them already.
     """
-    known = _remembered.get()
-    if known is None:
-        return tuple(_matches(_plain(text), runs))
-    if text not in known:
-        known[text] = tuple(_matches(_plain(text), runs))
-    return known[text]
-
-
-@contextmanager
-def codes_remembered() -> Iterator[None]:
-    """In this block each text is looked through once; it is about to be asked for by links and by the index.
-
-    The texts stay in memory until the block ends, so it holds a batch, not a whole file.
-    """
-    token = _remembered.set({})
-    try:
-        yield
-    finally:
-        _remembered.reset(token)
+    return tuple(_matches(_plain(text), runs))
 
 
 def _plain(text: str) -> str:

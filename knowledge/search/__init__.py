@@ -2,7 +2,9 @@
 
 from knowledge.search.engine import entry_search
 from knowledge.search.index import (
+    FACTS,
     IndexCheck,
+    index_add,
     index_check,
     index_forget,
     index_rebuild,
@@ -15,6 +17,7 @@ from knowledge.search.storing import index_resync
 from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
 
 __all__ = [
+    "FACTS",
     "FacetCount",
     "Facets",
     "IndexCheck",
@@ -23,6 +26,7 @@ __all__ = [
     "SearchOrder",
     "SearchResults",
     "entry_search",
+    "index_add",
     "index_check",
     "index_forget",
     "index_rebuild",

@@ -12,6 +12,7 @@ from enum import Enum
 from functools import lru_cache
 
 from knowledge.codes import CodeKind, CodeMatch, code_runs, codes_find
+from knowledge.remembered import remembered
 
 #: Longer runs are cut; no word, code or data set name is longer.
 TOKEN_CHARS = 64
@@ -95,6 +96,7 @@ def tokens(text: str) -> list[str]:
     return tokens_joined(text).split()
 
 
+@remembered
 def tokens_joined(text: str) -> str:
     """The same with a blank between them.
 

@@ -36,10 +36,17 @@ _COLUMNS = (
 )
 _STATUS, _FIRST_TEXT = _COLUMNS.index("status"), _COLUMNS.index("codes")
 _Row = tuple[Any, ...]
-_ENTRY = (
+#: Of an entry, in the order of Facts.
+FACTS = (
     *("id", "title", "problem", "solution", "category", "severity", "status", "version"),
     *("usage_count", "success_count", "failure_count"),
 )
+#: Values of an entry as the database has them.
+Facts = tuple[Any, ...]
+#: Name and number of each tag.
+Tags = list[tuple[str, int]]
+#: Position, number, code and kind of each code, in the order of their positions.
+Codes = list[tuple[int, int, str, str]]
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,15 @@ def index_update(ids: Iterable[UUID]) -> int:
             written += _batch_written(batch, counted)
             terms.terms_count(counted)
     return written
+
+
+def index_add(entries: Iterable[tuple[Facts, Tags, Codes]]) -> None:
+    """Index entries that were added in this transaction and have no index row; nothing is read back."""
+    counted: Counter[str] = Counter()
+    made = [_document(facts, sorted(tags), codes) for facts, tags, codes in entries]
+    storing.documents_add(_COLUMNS, _with_free_ranks(made))
+    _count(counted, made, 1)
+    terms.terms_count(counted)
 
 
 def index_forget(ids: Iterable[UUID]) -> None:
@@ -241,10 +257,10 @@ def _documents(keys: list[Any]) -> Iterator[_Row]:
     The entries come first and stay locked, so that nobody who writes one of them is overwritten with what it was.
     """
     chosen, params = database.one_of("id", keys)
-    sql = f"SELECT {', '.join(_ENTRY)} FROM kb_entries WHERE {chosen} ORDER BY id"
+    sql = f"SELECT {', '.join(FACTS)} FROM kb_entries WHERE {chosen} ORDER BY id"
     entries = database.rows(f"{sql} FOR NO KEY UPDATE" if connection.vendor == "postgresql" else sql, params)
     chosen, params = database.one_of("entry_id", keys)
-    tags: dict[Any, list[tuple[str, int]]] = {}
+    tags: dict[Any, Tags] = {}
     sql = "SELECT entry_id, t.name, t.id FROM kb_entry_tags JOIN kb_tags t ON t.id = tag_id"
     for entry, name, number in database.rows(f"{sql} WHERE {chosen}", params):
         tags.setdefault(entry, []).append((name, number))
@@ -256,7 +272,7 @@ def _documents(keys: list[Any]) -> Iterator[_Row]:
         yield _document(facts, sorted(tags.get(facts[0], [])), codes.get(facts[0], []))
 
 
-def _document(facts: tuple[Any, ...], tags: list[tuple[str, int]], codes: list[tuple[int, int, str, str]]) -> _Row:
+def _document(facts: Facts, tags: Tags, codes: Codes) -> _Row:
     pk, title, problem, solution, category, severity, status, version, used, worked, failed = facts
     standing = Standing(used, worked, failed, severity, status)
     labels = [database.EVERY_ROW, database.label("category", category), database.label("severity", severity)]
@@ -287,7 +303,7 @@ def _text(found: Iterable[str]) -> str:
     return f" {' '.join(found)} "
 
 
-def _code_tokens(codes: list[tuple[int, int, str, str]]) -> Iterator[str]:
+def _code_tokens(codes: Codes) -> Iterator[str]:
     for position, _, code, kind in codes:
         yield code_token(code)
         if position == 0:

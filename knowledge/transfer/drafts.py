@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -41,6 +41,22 @@ _CATEGORIES = {value.lower(): value for value in Category.values}
 _BOUNDS = {"title": TITLE_CHARS, "problem": PROBLEM_CHARS, "solution": SOLUTION_CHARS}
 _MOST_COUNT = 2**31 - 1
 _CLOCKS_DIFFER = timedelta(days=1)
+
+
+def column_field(column: str, chosen: Mapping[str, str]) -> str:
+    """The field of an entry that a column of the file is for, empty for none; `chosen` are those that people chose."""
+    return chosen[column] if column in chosen else field_named(column)
+
+
+def row_texts(values: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Title, problem and solution of a row as its draft will have them."""
+    fields = ((column_field(column, chosen), value) for column, value in values.items())
+    return {name: _text_stored(name, value) for name, value in fields if name in _BOUNDS}
+
+
+def _text_stored(name: str, value: Any) -> str:
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return text_line(text) if name == "title" else text_block(text)
 
 
 class Draft:
@@ -103,7 +119,7 @@ class DraftReader:
         for column, value in values.items():
             name = self.fields.get(column)
             if name is None:
-                name = self.fields[column] = self._field(column)
+                name = self.fields[column] = column_field(column, self.options.columns)
             if not name:
                 rest.append((column, value))
             elif name in draft.given:
@@ -134,11 +150,6 @@ class DraftReader:
         if draft.author_id is None and self.user and "created_by_id" not in (draft.exact or {}):
             draft.author_id = self.user.pk
 
-    def _field(self, column: str) -> str:
-        if column in self.options.columns:
-            return self.options.columns[column]
-        return field_named(column)
-
     def _read(self, draft: Draft, name: str, value: Any) -> None:
         draft.given.add(name)
         if isinstance(value, str) and value in _ERROR_CELLS:
@@ -153,12 +164,10 @@ class DraftReader:
             self._count(draft, name, value)
 
     def _text(self, draft: Draft, name: str, value: Any) -> None:
-        if not isinstance(value, str):
-            if isinstance(value, (dict, list)):
-                draft.problems.append(_("%(field)s: a list or object where a text belongs") % {"field": name})
-                return
-            value = "" if value is None else str(value)
-        text = text_line(value) if name == "title" else text_block(value)
+        if isinstance(value, (dict, list)):
+            draft.problems.append(_("%(field)s: a list or object where a text belongs") % {"field": name})
+            return
+        text = _text_stored(name, value)
         setattr(draft, name, text)
         low, high = _BOUNDS[name]
         if not low <= len(text) <= high:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby, islice
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from knowledge.errors import ImportGoneError, ImportRefusedError
 from knowledge.models import Entry, Import
+from knowledge.transfer.ahead import Ahead, texts_ahead
 from knowledge.transfer.drafts import DraftReader
 from knowledge.transfer.files import ROWS, SEEN, VERDICTS, import_folder
 from knowledge.transfer.judging import Judge, Judged, Verdict, by_verdict
@@ -89,11 +91,11 @@ def import_write(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbea
         yield _prepared(job, "report", heartbeat)
         cursor = START
     labels = Labels()
-    with _work_opened(job, cursor, "report", heartbeat) as work:
+    with _work_opened(job, cursor, "report", heartbeat) as work, texts_ahead(job, work.folder / ROWS, cursor) as ahead:
         for rows in work.batches():
             judged: list[Judged | TableRow] = []
             for section, some in _by_section(rows):
-                judged += _section_written(work, section, some, labels)
+                judged += _section_written(work, section, some, labels, ahead)
             yield work.done(rows, judged)
 
 
@@ -118,13 +120,16 @@ def _by_section(rows: list[SpooledRow]) -> Iterator[tuple[str, list[SpooledRow]]
     return ((section, list(some)) for section, some in groupby(rows, key=lambda one: one.row.section))
 
 
-def _section_written(work: _Work, section: str, some: list[SpooledRow], labels: Labels) -> Sequence[Judged | TableRow]:
+def _section_written(
+    work: _Work, section: str, some: list[SpooledRow], labels: Labels, ahead: Ahead
+) -> Sequence[Judged | TableRow]:
     """Decide about rows of one section and write them."""
     if section == ENTRIES:
         judged = work.judge.judged(some)
         found = by_verdict(judged)
-        new_first = [*found[Verdict.NEW], *found[Verdict.CHANGED]]
-        _written(new_first, lambda rows: entries_write(work.job, rows, labels, user=work.job.user), labels.forget)
+        if new_first := [*found[Verdict.NEW], *found[Verdict.CHANGED]]:
+            write = partial(entries_write, work.job, labels=labels, user=work.job.user, known=ahead.known(some))
+            _written(new_first, write, labels.forget)
         return judged
     table_rows = work.table_judged(section, some)
     _written(

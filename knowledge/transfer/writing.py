@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from knowledge.codes import Code, codes_remembered
+from knowledge.codes import Code
 from knowledge.history import NOTE_CHARS
 from knowledge.labels import codes_ensure, tags_ensure
-from knowledge.markdown import markdown_html
+from knowledge.markdown import markdown_rendered
 from knowledge.models import (
     Entry,
     EntryCode,
@@ -33,7 +34,8 @@ from knowledge.models import (
     Tag,
     Validation,
 )
-from knowledge.search import index_update
+from knowledge.remembered import Remembered, texts_remembered
+from knowledge.search import FACTS, index_add, index_update
 from knowledge.search.storing import rows_copy
 from knowledge.transfer.judging import WRITTEN, Before, Judged, codes_of
 from migrations_ops.archive import line_of
@@ -69,9 +71,14 @@ class Labels:
             self.made += [(ErrorCode._meta.db_table, code) for code in sorted(wanted.keys() - known)]
 
 
-def entries_write(job: Import, rows: Sequence[Judged], labels: Labels, *, user: User | None) -> None:
-    """Write new and changed rows, their journal and their index, in the transaction of the caller."""
-    with codes_remembered():
+def entries_write(
+    job: Import, rows: Sequence[Judged], labels: Labels, *, user: User | None, known: Remembered | None = None
+) -> None:
+    """Write new and changed rows, their journal and their index, in the transaction of the caller.
+
+    `known` is what is known of their texts already.
+    """
+    with texts_remembered(known):
         _entries_written(job, rows, labels, user)
 
 
@@ -81,11 +88,11 @@ def _entries_written(job: Import, rows: Sequence[Judged], labels: Labels, user: 
     codes = {id(row): _codes(row) for row in rows}
     labels.made.clear()
     labels.learn((name for row in rows for name in row.draft.tags), (one for found in codes.values() for one in found))
-    journal = [ImportedRow(imported=job, table=table, key=key) for table, key in labels.made]
-    journal += _added(job, new, labels, codes)
+    journal = [Journaled(table, key) for table, key in labels.made]
+    journal += _added(new, labels, codes)
     journal += _changed(job, changed, labels, codes, user)
-    journal_write(journal)
-    index_update([row.entry_id for row in rows if row.entry_id])
+    journal_write(job, journal)
+    index_update([_entry(row) for row in changed])
 
 
 def _codes(row: Judged) -> list[Code]:
@@ -109,37 +116,41 @@ def _now(row: Judged, name: str) -> str:
 # New entries ----------------------------------------------------------------------------------
 
 
-def _added(job: Import, rows: list[Judged], labels: Labels, codes: dict[int, list[Code]]) -> list[ImportedRow]:
-    moment = _moment_stored()
-    insert(Entry._meta.db_table, _ENTRY_COLUMNS, [_entry_values(row, moment) for row in rows])
-    links = [(_stored(_entry(row)), labels.tags[name]) for row in rows for name in row.draft.tags]
-    insert(EntryTag._meta.db_table, ("entry_id", "tag_id"), links)
+def _added(rows: list[Judged], labels: Labels, codes: dict[int, list[Code]]) -> list[Journaled]:
+    moment, stored = _moment_stored(), _key_stored()
+    values = [_entry_values(row, stored(_entry(row)), moment) for row in rows]
+    insert(Entry._meta.db_table, _ENTRY_COLUMNS, [tuple(map(one.__getitem__, _ENTRY_COLUMNS)) for one in values])
+    tags = [[(name, labels.tags[name]) for name in row.draft.tags] for row in rows]
+    insert(
+        EntryTag._meta.db_table,
+        ("entry_id", "tag_id"),
+        [(one["id"], number) for one, some in zip(values, tags, strict=True) for _name, number in some],
+    )
+    coded = [
+        [(at, labels.codes[one.code], one.code, one.kind) for at, one in enumerate(codes[id(row)])] for row in rows
+    ]
     insert(
         EntryCode._meta.db_table,
         ("entry_id", "error_code_id", "position"),
-        [(_stored(_entry(row)), labels.codes[code.code], at) for row in rows for at, code in enumerate(codes[id(row)])],
+        [(one["id"], number, at) for one, some in zip(values, coded, strict=True) for at, number, _code, _kind in some],
     )
+    index_add(zip((tuple(map(one.__getitem__, FACTS)) for one in values), tags, coded, strict=True))
+    versions = (one["version"] for one in values)
     return [
-        ImportedRow(
-            imported=job,
-            table=Entry._meta.db_table,
-            key=str(row.entry_id),
-            number=row.spooled.row.number,
-            version=(row.draft.exact or {}).get("version", 1),
-        )
-        for row in rows
+        Journaled(Entry._meta.db_table, str(row.entry_id), row.spooled.row.number, version)
+        for row, version in zip(rows, versions, strict=True)
     ]
 
 
-def _entry_values(row: Judged, moment: Callable[[datetime], Any]) -> tuple[Any, ...]:
+def _entry_values(row: Judged, key: Any, moment: Callable[[datetime], Any]) -> dict[str, Any]:
     draft, now = row.draft, timezone.now()
     created = draft.created_at or draft.updated_at or now
     used, worked, failed = draft.counts
     values = {
-        "id": _stored(_entry(row)),
+        "id": key,
         **{name: getattr(draft, name) for name in WRITTEN},
-        "problem_html": str(markdown_html(draft.problem)),
-        "solution_html": str(markdown_html(draft.solution)),
+        "problem_html": markdown_rendered(draft.problem),
+        "solution_html": markdown_rendered(draft.solution),
         "origin": EntryOrigin.IMPORT.value,
         "usage_count": used,
         "success_count": worked,
@@ -153,7 +164,7 @@ def _entry_values(row: Judged, moment: Callable[[datetime], Any]) -> tuple[Any, 
     }
     for name, value in (draft.exact or {}).items():
         values[name] = moment(value) if isinstance(value, datetime) else value
-    return tuple(values[name] for name in _ENTRY_COLUMNS)
+    return values
 
 
 # Changed entries ------------------------------------------------------------------------------
@@ -161,24 +172,23 @@ def _entry_values(row: Judged, moment: Callable[[datetime], Any]) -> tuple[Any, 
 
 def _changed(
     job: Import, rows: list[Judged], labels: Labels, codes: dict[int, list[Code]], user: User | None
-) -> list[ImportedRow]:
+) -> list[Journaled]:
     if not rows:
         return []
     now = timezone.now()
     reviews = _reviews_ended(rows)
     kept = _versions_kept(rows)
-    moment = _moment_stored()
+    moment, stored = _moment_stored(), _key_stored()
     marks = ", ".join(f"{name} = %s" for name in CHANGED_COLUMNS)
     with connection.cursor() as cursor:
         cursor.executemany(
             f"UPDATE kb_entries SET {marks} WHERE id = %s",
-            [(*_changed_values(row, user, moment(now)), _stored(_entry(row))) for row in rows],
+            [(*_changed_values(row, user, moment(now)), stored(_entry(row))) for row in rows],
         )
     _links_changed(rows, labels, codes)
     _versions_saved(job, rows, codes, user, now)
     return [
-        ImportedRow(
-            imported=job,
+        Journaled(
             table=Entry._meta.db_table,
             key=str(row.entry_id),
             number=row.spooled.row.number,
@@ -199,7 +209,7 @@ def _changed_values(row: Judged, user: User | None, now: Any) -> tuple[Any, ...]
     before = _before(row).entry
     texts = {name: _now(row, name) for name in WRITTEN}
     html = [
-        before[f"{name}_html"] if texts[name] == before[name] else str(markdown_html(texts[name]))
+        before[f"{name}_html"] if texts[name] == before[name] else markdown_rendered(texts[name])
         for name in ("problem", "solution")
     ]
     return (*texts.values(), *html, before["version"] + 1, user.pk if user else None, now)
@@ -269,8 +279,9 @@ def _tags_now(row: Judged) -> list[str]:
 def _links_changed(rows: list[Judged], labels: Labels, codes: dict[int, list[Code]]) -> None:
     """Only links that differ are written, so that those that stay keep their keys."""
     tags_gone, tags_new, codes_gone, codes_new = [], [], [], []
+    stored = _key_stored()
     for row in rows:
-        entry, before = _stored(_entry(row)), _before(row)
+        entry, before = stored(_entry(row)), _before(row)
         old_tags = {name: link for link, _tag, name in before.tags}
         wanted = _tags_now(row)
         tags_gone += [link for name, link in old_tags.items() if name not in wanted]
@@ -304,25 +315,29 @@ def _plain(before: Before, review: list[Any] | None, *, made_version: bool) -> d
 # Rows -----------------------------------------------------------------------------------------
 
 
-def journal_write(journal: list[ImportedRow]) -> None:
-    """Add rows to the journal of an import."""
-    columns = ("imported_id", "table", "key", "number", "version", "before", "kept")
-    quoted = [connection.ops.quote_name(name) for name in columns]
+class Journaled(NamedTuple):
+    """What an import has done to one row: a line of its journal."""
+
+    table: str
+    key: str
+    number: int = 0
+    version: int | None = None
+    before: dict[str, Any] | None = None
+
+
+def journal_write(job: Import, journal: Iterable[Journaled]) -> None:
+    """Add lines to the journal of an import."""
     column = ImportedRow._meta.get_field("before")
     insert(
         ImportedRow._meta.db_table,
-        quoted,
+        [connection.ops.quote_name(name) for name in ("imported_id", *Journaled._fields, "kept")],
         [
             (
-                row.imported_id,
-                row.table,
-                row.key,
-                row.number,
-                row.version,
-                None if row.before is None else column.get_db_prep_save(row.before, connection),
+                *(job.pk, line.table, line.key, line.number, line.version),
+                None if line.before is None else column.get_db_prep_save(line.before, connection),
                 "",
             )
-            for row in journal
+            for line in journal
         ],
     )
 
@@ -339,8 +354,9 @@ def insert(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) 
                 cursor.executemany(f"INSERT INTO {named} VALUES ({marks})", rows)
 
 
-def _stored(key: UUID) -> Any:
-    return key.hex if connection.vendor == "sqlite" else key
+def _key_stored() -> Callable[[UUID], Any]:
+    """How this database takes the id of an entry."""
+    return attrgetter("hex") if connection.vendor == "sqlite" else lambda key: key
 
 
 def _entry(row: Judged) -> UUID:

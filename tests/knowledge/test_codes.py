@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from knowledge.codes import FORMS, CodeForm, CodeKind, code_given, code_normalize, codes_find, codes_remembered, finder
+from knowledge.codes import FORMS, CodeForm, CodeKind, code_given, code_normalize, codes_find, finder
+from knowledge.remembered import texts_remembered
 
 EXAMPLES = [(form, text, code) for form in FORMS for text, code in form.examples.items()]
 
@@ -122,7 +123,7 @@ def test_every_dash_that_an_editor_or_a_phone_writes_is_a_minus(dash: str) -> No
 def test_a_remembered_text_has_the_same_codes_until_the_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "IGZ0020S then S0C7"
     found = codes_find(text)
-    with codes_remembered():
+    with texts_remembered():
         assert codes_find(text) == found
         monkeypatch.setattr(finder, "_matches", lambda *_given: iter(()))
         assert codes_find(text) == found

@@ -16,13 +16,13 @@ from django.db import connection
 from django.db.models import AutoField, F, Max, Model
 from django.db.models.functions import Greatest
 
-from knowledge.models import Entry, Import, ImportedRow
+from knowledge.models import Entry, Import
 from knowledge.search import index_update
 from knowledge.transfer.judging import Verdict
 from knowledge.transfer.restoring.judging import TableRow, mark_of
 from knowledge.transfer.restoring.tables import KNOWN, VOTES
 from knowledge.transfer.seen import Seen
-from knowledge.transfer.writing import journal_write
+from knowledge.transfer.writing import Journaled, journal_write
 from migrations_ops.archive import columns_of, line_of
 
 _INSERTED_TOGETHER = 200
@@ -40,7 +40,7 @@ def table_rows_write(job: Import, rows: list[TableRow], seen: Seen) -> None:
     model = rows[0].model
     keys = [*_added(model, new), *(_changed(model, row) for row in changed)]
     digests = digests_now(model, keys)
-    journal_write([_journaled(job, row, key, digests) for row, key in zip([*new, *changed], keys, strict=True)])
+    journal_write(job, [_journaled(row, key, digests) for row, key in zip([*new, *changed], keys, strict=True)])
     if model._meta.db_table == VOTES:
         votes_counted(_votes([*new, *changed]))
     if not KNOWN[model._meta.db_table].once:
@@ -128,16 +128,9 @@ def _changed(model: type[Model], row: TableRow) -> Any:
     return key
 
 
-def _journaled(job: Import, row: TableRow, key: Any, digests: dict[Any, int]) -> ImportedRow:
+def _journaled(row: TableRow, key: Any, digests: dict[Any, int]) -> Journaled:
     table = row.model._meta.db_table
     before: dict[str, Any] | None = {"row": row.before} if row.before is not None else None
     if table == VOTES and not row.fresh:
         before = {**(before or {}), "counted": True}
-    return ImportedRow(
-        imported=job,
-        table=table,
-        key=str(key),
-        number=row.spooled.row.number,
-        version=digests.get(key),
-        before=before,
-    )
+    return Journaled(table, str(key), row.spooled.row.number, digests.get(key), before)

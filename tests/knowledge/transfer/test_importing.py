@@ -241,8 +241,8 @@ def test_an_import_that_is_cut_off_goes_on_and_ends_as_if_it_had_not_been(
 def test_one_row_that_the_database_refuses_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importing.entries_write
 
-    def refusing(job: Import, rows: Any, labels: Any, *, user: Any) -> None:
-        real(job, rows, labels, user=user)
+    def refusing(job: Import, rows: Any, **more: Any) -> None:
+        real(job, rows, **more)
         if any(one.title.endswith("run 3") for one in rows):
             with connection.cursor() as cursor:
                 cursor.execute("UPDATE kb_entries SET category = 'nonsense'")
