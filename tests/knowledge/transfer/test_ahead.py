@@ -66,11 +66,11 @@ def test_a_process_that_ends_is_done_without(tmp_path: Path, monkeypatch: pytest
     with begun(brought(tmp_path, 5_000), monkeypatch) as (ahead, rows):
         assert ahead._process is not None
         ahead._process.kill()
-        while ahead._process is not None and rows:
-            assert set(ahead.known(rows[:100])) <= set(MADE)
-            rows = rows[100:]
-        assert rows, "it had not made everything"
-        assert ahead.known(rows[:100]) == {}
+        left = [rows[first : first + 100] for first in range(0, len(rows), 100)]
+        while ahead._process is not None and left:
+            assert set(ahead.known(left.pop(0))) <= set(MADE)
+        assert left, "it had not made everything"
+        assert ahead.known(left[0]) == {}
 
 
 def test_a_process_that_is_far_behind_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
