@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
-from operator import floordiv, sub
+from operator import sub
 from typing import Any
 
 from migrations_ops.errors import ValueUnfitError
@@ -32,7 +32,6 @@ Cells = Sequence[Any]
 MISFITS = (TypeError, ValueError, ArithmeticError, AttributeError, struct.error)
 
 _EPOCH = dt.datetime(2000, 1, 1)  # noqa: DTZ001 - SQLite's texts have no zone, all of them are UTC
-_MICROSECOND = dt.timedelta(microseconds=1)
 _DAY_MICROSECONDS = 24 * 60 * 60 * 1_000_000
 #: Longest value whose length prefix is kept ready.
 _LENGTHS_KEPT = 1 << 16
@@ -95,7 +94,9 @@ def _uuids(cells: Cells) -> Iterable[bytes]:
 def _timestamps(cells: Cells) -> Iterable[int]:
     texts = cells if set(map(len, cells)) == {26} else [text if len(text) == 26 else f"{text}.000000" for text in cells]
     _in_shape(texts, "????-??-?? ??:??:??.??????")
-    return map(floordiv, map(sub, map(dt.datetime.fromisoformat, texts), repeat(_EPOCH)), repeat(_MICROSECOND))
+    spans = map(sub, map(dt.datetime.fromisoformat, texts), repeat(_EPOCH))
+    # To divide a span by a microsecond takes twice as long.
+    return [(span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds for span in spans]
 
 
 def _in_shape(texts: Sequence[str], shape: str) -> None:

@@ -155,6 +155,15 @@ class Following(Base):
         if self.autocommit or self.connection is None:
             self.turn.give_back()
 
+    def get_autocommit(self) -> bool:
+        """As Django's, which connects. A transaction asks for it first, when no SQL has been written for a vendor."""
+        try:
+            return super().get_autocommit()
+        except DatabaseMovedError:
+            if not self.follow_now():
+                raise
+            return super().get_autocommit()
+
     def set_autocommit(self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False) -> None:
         """Begin a transaction as a writer, on the place where the database is then."""
         if not autocommit:

@@ -20,6 +20,8 @@ from migrations_ops.place.follow import place_follow
 
 #: Longest body, in bytes, that is kept for a second run.
 KEPT_BYTES = 1024 * 1024
+#: How often a request is run again: a slow one may meet a move and the way back.
+RUNS_AGAIN = 4
 METHODS_WITHOUT_BODY = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
@@ -38,7 +40,7 @@ class MovedResponse(HttpResponse):
 
 
 class MovedMiddleware:
-    """Runs a request a second time when the first run met a move and has committed nothing."""
+    """Runs a request again when it met a move and has committed nothing."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -47,7 +49,9 @@ class MovedMiddleware:
         body = body_kept(request)
         commits = _commits()
         response = self.get_response(request)
-        if isinstance(response, MovedResponse) and body is not None and _commits() == commits:
+        for _run in range(RUNS_AGAIN):
+            if not isinstance(response, MovedResponse) or body is None or _commits() != commits:
+                break
             place_follow()
             response = self.get_response(request_again(request, body))
         if isinstance(response, MovedResponse):

@@ -19,7 +19,7 @@ import django
 
 from tests.engine.live import Crowd
 
-PAGES = ("/", "/healthz")
+PAGES = ("/healthz", "/codes/")
 #: Between two requests of a visitor, of whom there are four; between two jobs.
 REST_SECONDS = 0.1
 JOBS_APART_SECONDS = 0.2
@@ -86,6 +86,9 @@ def jobs_print(live: Any, told: dict[str, Any], data_dir: Path) -> None:
     rows = number_of(live, "SELECT count(*) FROM kb_tags WHERE name LIKE 'job %'")
     print(f"  {len(told['jobs'])} jobs queued, {len(lost)} lost, {twice} run twice, ", end="")
     print(f"{len(set(ran)) - rows} without what they wrote, {len(told['errors'])} errors")
+    with live.cursor() as cursor:
+        cursor.execute("SELECT result FROM django_q_task WHERE NOT success LIMIT 5")
+        print("".join(f"  a job failed: {result}\n" for (result,) in cursor.fetchall()), end="")
     print("".join(f"  {error}\n" for error in told["errors"][:5]), end="")
 
 
