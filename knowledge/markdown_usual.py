@@ -15,7 +15,7 @@ _ODD = re.compile(r"[^\S \n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]|\]:
 _BLOCK = re.compile(r"[-+*](?: |$)|\d{1,9}[.)](?: |$)|#{1,6}(?: |$)|>|```|~~~")
 #: A rule, an underline of a heading, the second line of a table, an empty item.
 _SIGNS = re.compile(r"[-=*_+|: ]+$")
-_ITEM = re.compile(r"(?:-|(\d{1,9})\.) (?=[^ ])")
+_ITEM = re.compile(r"(?:([-*+])|(\d{1,9})\.) (?=[^ ])")
 _HEADING = re.compile(r"(#{1,6}) +([^ ].*)")
 #: What may mean something inside a line, besides a code span.
 _MARKS = re.compile(r"[*_\[\]\\~]|``|&[#\w]|<[\w/!?]")
@@ -115,28 +115,28 @@ class _Blocks:
         return self.at > start
 
     def _list(self, item: re.Match[str]) -> str:
-        number, found = item[1], []
-        opened = "ul" if number is None else "ol" if int(number) == 1 else f'ol start="{int(number)}"'
+        sign, number, found = item[1], item[2], []
+        opened = "ul" if sign else "ol" if int(number) == 1 else f'ol start="{int(number)}"'
         while self.at < len(self.lines):
             line = self.lines[self.at]
             here = _ITEM.match(line)
-            if here is None or (here[1] is None) != (number is None):
+            if here is None or here[1] != sign:  # another sign begins another list
                 break
             bare = line[here.end() :]
             _refuse_block(bare)
             self.at += 1
             found.append(f"<li>{self._inside(self._paragraph(bare, here.end()))}</li>\n")
             if self._skip_blank_lines():
-                self._list_over(number)
+                self._list_over(sign)
                 break
         return f"<{opened}>\n{''.join(found)}</{opened[:2]}>\n"
 
-    def _list_over(self, number: str | None) -> None:
+    def _list_over(self, sign: str | None) -> None:
         """After a blank line only what begins a line and is no item of the list does not belong to it."""
         if self.at < len(self.lines):
             line = self.lines[self.at]
             item = _ITEM.match(line)
-            if line[0] == " " or (item and (item[1] is None) == (number is None)):
+            if line[0] == " " or (item and item[1] == sign):
                 raise _UnusualError
 
     def _paragraph(self, first: str, width: int) -> str:

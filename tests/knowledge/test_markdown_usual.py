@@ -13,7 +13,7 @@ from tests.corpus import Corpus
 
 #: Pieces that mean something side by side.
 PIECES = [
-    "a", "b ", "S0C7", "\n", "\n\n", "- ", "\n- ", "\n- x", "* ", "\n1. y", "\n2. z", "1. ", "2) ", "# ", "\n## h", " #",
+    "a", "b ", "S0C7", "\n", "\n\n", "- ", "\n- ", "\n- x", "* ", "\n* y", "\n+ z", "\n1. y", "\n2. z", "1. ", "2) ", "# ", "\n## h", " #",
     "   ", "    ", "\n     c", "  ", "`", "`q`", "``", "*", "**b**", "**", "_", "~~", "|", "\n---", "===", "> ", "<b>",
     ">", "<", "<http://x.y>", "&amp;", "&", "\\", "[a](b)", "[", "!", "\n```\n", "```", "```foo\n", "\u00e9", '"', "'",
     ".", ":", "(", ")", "1", " \n", "\n  d", " *\n", "x_y", "\u00a0", "\t", "\u2028", "]: /u\n", "\n|-|-|\n", "```jcl\n",
@@ -40,12 +40,12 @@ def test_texts_of_all_sorts_get_the_html_that_the_parser_gives_them() -> None:
 def test_a_usual_text_does_without_the_parser() -> None:
     text = (
         "Ends with `S0C7` & <nothing>.\n     Goes on.\n\n## Fix\n\n1. **Look** at `A*B`.\n2. Correct WS_RATE.\n\n"
-        "- one\n- two\n  more\n\n```\nIF A < B\n```\n\n    //SYSIN DD *"
+        "- one\n- two\n  more\n* three\n\n```\nIF A < B\n```\n\n    //SYSIN DD *"
     )
     made = usual_html(text.replace("<nothing>", "< nothing"), _asked)
     assert made == parsed_html(text.replace("<nothing>", "< nothing"))
     assert "<strong>Look</strong>" in made
-    assert "<li>two\nmore</li>" in made
+    assert "<li>two\nmore</li>\n</ul>\n<ul>\n<li>three</li>" in made
 
 
 @pytest.mark.parametrize(
