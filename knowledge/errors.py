@@ -212,12 +212,6 @@ class ExportOptionError(KnowledgeError):
     code = "export_option"
 
 
-class ExportStoppedError(KnowledgeError):
-    """The export was asked to stop before its file was whole; it begins again from the start."""
-
-    code = "export_stopped"
-
-
 class ExportGoneError(KnowledgeError):
     """The file of export {run} is not there: it was removed, or its time was over. Make a new export."""
 

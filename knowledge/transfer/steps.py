@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from django.utils import timezone
 
-from knowledge.errors import ExportStoppedError
 from knowledge.models import Import, ImportState
-from knowledge.transfer.exporting.export import export_write
+from knowledge.transfer.exporting.export import export_places, export_result
+from knowledge.transfer.exporting.growing import WorkBusyError, WorkLostError
 from knowledge.transfer.exporting.wanted import ExportWanted
-from knowledge.transfer.files import ROWS, export_folder, export_remove, import_folder
+from knowledge.transfer.files import EXPORT_WORK, ROWS, export_folder, export_remove, import_folder
 from knowledge.transfer.importing import import_check, import_read, import_write
 from knowledge.transfer.jobs import import_get
 from knowledge.transfer.undoing import import_undo
@@ -22,8 +22,6 @@ from migrations_ops.steps.base import Batch, Commit, Cursor, RollbackOperation, 
 
 #: What cannot begin in the middle keeps its worker for this long; the queue ends a task after ten minutes.
 LONG_SLICE_SECONDS = 540.0
-#: Signs of life and looks whether somebody asked to stop.
-BEAT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +128,11 @@ def _state_saved(job: Import, state: ImportState, **moments: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportStep(Step):
-    """Writes a file, which is there whole or not at all; begun again from the start after a stop."""
+    """Writes a file, which is there whole or not at all; goes on after a stop from the last piece that it committed."""
 
     wanted: ExportWanted
     kind: StepKind = StepKind.DATA
     commit: ClassVar[Commit] = Commit.OUTSIDE
-    slice_seconds: ClassVar[float] = LONG_SLICE_SECONDS
 
     def estimate(self) -> int:
         return self.wanted.rows_count()
@@ -144,52 +141,44 @@ class ExportStep(Step):
         return RollbackOperation(kind="file-remove", description="Remove the file")
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
-        if cursor:
+        if cursor and "file" in cursor:
             return
-        path = export_folder(ctx.run.pk) / self.wanted.file_name()
-        progress = _progress(ctx)
         try:
-            result = export_write(
-                path=path,
-                file_format=self.wanted.file_format,
-                chosen=self.wanted.chosen(),
-                sections=self.wanted.sections,
-                address=self.wanted.address,
-                heartbeat=progress,
-            )
-        except ExportStoppedError:
-            _progress_saved(ctx, 0, 0.0)
-            yield Batch()  # the run obeys here; it begins again from the start when it goes on
-            raise
-        _progress_saved(ctx, 0, 0.0)
-        ctx.remember(file=path.name, size_bytes=result.size_bytes, sha256=result.sha256, rows=result.rows)
-        ctx.log(f"{path.name}: {result.size_bytes:,} bytes, sha256 {result.sha256}")
-        yield Batch({"file": path.name}, sum(result.rows.values()))
+            cursor = yield from self._pieces(ctx, cursor)
+        except WorkBusyError:
+            yield Batch(cursor, waiting_for="a process that still writes to this export")
+            return
+        except WorkLostError:
+            ctx.log("What was written so far is not there any more: begun again")
+            StepRecord.objects.filter(pk=ctx.record.pk).update(rows_done=0)
+            cursor = yield from self._pieces(ctx, None)
+        ctx.heartbeat()
+        result = export_result(self._path(ctx), cursor)
+        ctx.remember(file=result.path.name, size_bytes=result.size_bytes, sha256=result.sha256, rows=result.rows)
+        ctx.log(f"{result.path.name}: {result.size_bytes:,} bytes, sha256 {result.sha256}")
+        yield Batch({"file": result.path.name})
 
     def revert(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         export_remove(ctx.run.pk)
         yield Batch()
 
+    def _path(self, ctx: StepContext) -> Path:
+        return export_folder(ctx.run.pk) / self.wanted.file_name()
 
-def _progress(ctx: StepContext) -> Callable[[int], None]:
-    """Counts rows for the page, shows signs of life, and ends the writing when somebody asks the run to stop."""
-    began = last = time.monotonic()
-    done = 0
-
-    def beat(rows: int) -> None:
-        nonlocal last, done
-        done += rows
-        if (now := time.monotonic()) - last < BEAT_SECONDS:
-            return
-        last = now
-        ctx.heartbeat()
-        _progress_saved(ctx, done, now - began)
-        if ctx.stop_asked():
-            raise ExportStoppedError
-
-    return beat
-
-
-def _progress_saved(ctx: StepContext, rows: int, seconds: float) -> None:
-    """What a batch that is under way has done; set back before the batch counts itself."""
-    StepRecord.objects.filter(pk=ctx.record.pk).update(rows_done=rows, busy_seconds=seconds)
+    def _pieces(self, ctx: StepContext, cursor: Cursor) -> Generator[Batch, None, dict[str, Any]]:
+        """Write what is not written yet; the last place."""
+        path = self._path(ctx)
+        places = export_places(
+            work=path.parent / EXPORT_WORK,
+            path=path,
+            file_format=self.wanted.file_format,
+            chosen=self.wanted.chosen(path.parent),
+            sections=self.wanted.sections,
+            address=self.wanted.address,
+            cursor=cursor,
+            heartbeat=ctx.heartbeat,
+        )
+        for place in places:
+            cursor = place.cursor
+            yield Batch(cursor, place.rows)
+        return dict(cursor)

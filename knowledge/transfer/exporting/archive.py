@@ -4,51 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.utils import timezone
-
-from knowledge.models import Entry
-from knowledge.transfer.exporting.rows import ExportFilter, Heartbeat, entry_rows, table_rows
+from knowledge.transfer.exporting.form import Form, Table
+from knowledge.transfer.exporting.rows import Chunk
 from knowledge.transfer.reading.archive_rows import KIND, MANIFEST, SCHEMA
-from knowledge.transfer.tables import Section, models_of
 from migrations_ops.archive import line_of
 from migrations_ops.gate import site_level
 
 
-def archive_write(file: Any, sections: Iterable[Section], chosen: ExportFilter, heartbeat: Heartbeat) -> dict[str, int]:
-    """Write an archive to a file opened for bytes; rows by table."""
-    tables: dict[str, dict[str, Any]] = {}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        for section in sections:
-            for model in models_of(section):
-                table = model._meta.db_table
-                with archive.open(f"tables/{table}.jsonl", "w", force_zip64=True) as member:
-                    digest, rows = hashlib.sha256(), 0
-                    for row in _rows(model, chosen, heartbeat):
-                        line = _line(row)
-                        digest.update(line)
-                        member.write(line)
-                        rows += 1
-                tables[table] = {"section": section.value, "rows": rows, "sha256": digest.hexdigest()}
+class ArchiveForm(Form):
+    """A member a table."""
+
+    #: Of the rows of the table so far; made again from the file after a stop.
+    digest: Any = None
+
+    def begin(self, table: Table) -> None:
+        self.zip.begin(f"tables/{table.name}.jsonl")
+        self.digest = hashlib.sha256()
+        self._facts()[table.name] = {"section": table.section.value, "rows": 0, "sha256": ""}
+
+    def add(self, table: Table, chunk: Chunk) -> None:
+        data = b"".join(map(_line, chunk.rows))
+        self._digest().update(data)
+        self.zip.write(data)
+        self._facts()[table.name]["rows"] += len(chunk.rows)
+
+    def end(self, table: Table) -> None:
+        self._facts()[table.name]["sha256"] = self._digest().hexdigest()
+        self.zip.end()
+        self.digest = None
+
+    def finish(self) -> None:
         manifest = {
             "kind": KIND,
             "schema": SCHEMA,
             "level": site_level(),
-            "made_at": timezone.now().isoformat(timespec="seconds"),
-            "everything": chosen.everything,
-            "tables": tables,
+            "made_at": self.order.made_at.isoformat(timespec="seconds"),
+            "everything": self.order.chosen.everything,
+            "tables": self._facts(),
         }
-        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
-    return {table: facts["rows"] for table, facts in tables.items()}
+        self.zip.add(MANIFEST, json.dumps(manifest, indent=1).encode())
+        super().finish()
 
+    def _facts(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = self.state.setdefault("tables", {})
+        return found
 
-def _rows(model: Any, chosen: ExportFilter, heartbeat: Heartbeat) -> Iterator[dict[str, Any]]:
-    if model is Entry:
-        return (row for _entry, row in entry_rows(chosen, heartbeat))
-    return table_rows(model, chosen, heartbeat)
+    def _digest(self) -> Any:
+        if self.digest is None:
+            self.digest = hashlib.sha256()
+            for data in self.zip.written():
+                self.digest.update(data)
+        return self.digest
 
 
 def _line(row: dict[str, Any]) -> bytes:

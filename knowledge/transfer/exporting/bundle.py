@@ -7,8 +7,6 @@ JavaScript there are the lists of the categories.
 from __future__ import annotations
 
 import json
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,79 +16,80 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from knowledge.models import Category, Entry, entry_slug
-from knowledge.transfer.exporting.rows import ExportFilter, Heartbeat, entry_rows
+from knowledge.transfer.exporting.form import Form, Table
+from knowledge.transfer.exporting.rows import Chunk
 
 #: Entries of one script of the index.
 SHARD_ENTRIES = 5_000
 EXCERPT_CHARS = 160
 _FILES = Path(__file__).with_name("bundle_files")
+_OPEN_SHARD = "shard"
 _COPY_BYTES = 1024 * 1024
 #: `file:` because on a disk 'self' is nothing.
 _POLICY = "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file: data:"
 
 
-def bundle_write(file: Any, chosen: ExportFilter, heartbeat: Heartbeat) -> int:
-    """Write a ZIP of pages to a file opened for bytes; how many entries."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        bundle = _Bundle(archive)
-        for entry, row in entry_rows(chosen, heartbeat):
-            bundle.add(entry, row)
-        bundle.finish()
-    return bundle.entries
+class BundleForm(Form):
+    """A page an entry; the index by the shard; the lists and the shard that is open in files beside."""
 
+    def begin(self, table: Table) -> None:
+        self.state |= {"entries": 0, "shards": 0, "categories": []}
 
-class _Bundle:
-    """The archive, and what is known of its pages so far: the index by the shard, the lists on the disk."""
+    def add(self, table: Table, chunk: Chunk) -> None:
+        for entry, row in zip(chunk.entries, chunk.rows, strict=True):
+            self._entry(entry, row)
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive, self.entries, self.shards = archive, 0, 0
-        self.index: list[dict[str, str]] = []
-        self.lists: dict[str, Any] = {}
-
-    def add(self, entry: Entry, row: dict[str, Any]) -> None:
-        address = f"entries/{entry_slug(entry.title) or 'entry'}-{entry.pk.hex[:12]}.html"
-        self.archive.writestr(address, _entry_page(entry, row))
-        excerpt = " ".join(entry.problem.split())[:EXCERPT_CHARS]
-        codes, tags = " ".join(row["codes"]), " ".join(row["tags"])
-        self.index.append({"t": entry.title, "u": address, "c": codes, "g": tags, "p": excerpt})
-        if entry.category not in self.lists:
-            self.lists[entry.category] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `finish`
-        line = format_html('<li><a href="{}">{}</a><p>{}</p></li>\n', address, entry.title, codes)
-        self.lists[entry.category].write(line.encode())
-        self.entries += 1
-        if len(self.index) == SHARD_ENTRIES:
-            self._shard()
+    def end(self, table: Table) -> None:
+        self._shard()
 
     def finish(self) -> None:
-        self._shard()
         for name in ("search.js", "bundle.css"):
-            self.archive.writestr(name, (_FILES / name).read_text("utf-8"))
-        found = [(value, label) for value, label in Category.choices if value in self.lists]
+            self.zip.add(name, (_FILES / name).read_bytes())
+        found = [(value, label) for value, label in Category.choices if value in self.state["categories"]]
         for value, label in found:
             self._list(value, str(label))
-        self.archive.writestr("index.html", self._front(found))
+        self.zip.add("index.html", self._front(found).encode())
+        super().finish()
+
+    def _entry(self, entry: Entry, row: dict[str, Any]) -> None:
+        address = f"entries/{entry_slug(entry.title) or 'entry'}-{entry.pk.hex[:12]}.html"
+        self.zip.add(address, _entry_page(entry, row).encode("utf-8", "replace"))
+        excerpt = " ".join(entry.problem.split())[:EXCERPT_CHARS]
+        codes, tags = " ".join(row["codes"]), " ".join(row["tags"])
+        facts = json.dumps({"t": entry.title, "u": address, "c": codes, "g": tags, "p": excerpt})
+        self.work.append(_OPEN_SHARD, b", " * bool(self.state["entries"] % SHARD_ENTRIES) + facts.encode())
+        if entry.category not in self.state["categories"]:
+            self.state["categories"].append(entry.category)
+        line = format_html('<li><a href="{}">{}</a><p>{}</p></li>\n', address, entry.title, codes)
+        self.work.append(_list_name(entry.category), line.encode("utf-8", "replace"))
+        self.state["entries"] += 1
+        if self.state["entries"] % SHARD_ENTRIES == 0:
+            self._shard()
 
     def _shard(self) -> None:
-        if self.index:
-            script = f"window.KB_ENTRIES = (window.KB_ENTRIES || []).concat({json.dumps(self.index)});\n"
-            self.archive.writestr(f"index-{self.shards}.js", script)
-            self.index, self.shards = [], self.shards + 1
+        if index := self.work.emptied(_OPEN_SHARD):
+            script = b"window.KB_ENTRIES = (window.KB_ENTRIES || []).concat([" + index + b"]);\n"
+            self.zip.add(f"index-{self.state['shards']}.js", script)
+            self.state["shards"] += 1
 
     def _list(self, category: str, label: str) -> None:
         body = format_html('{}<h1>{}</h1><ul class="entries">\n</ul>', _home(""), label)
         head, end, foot = _page(label, body).partition("</ul>")
-        with self.lists[category] as lines, self.archive.open(_list_name(category), "w", force_zip64=True) as page:
-            lines.seek(0)
-            page.write(head.encode())
-            while part := lines.read(_COPY_BYTES):
-                page.write(part)
-            page.write((end + foot).encode())
+        name = _list_name(category)
+        lines = self.work.file(name)
+        lines.seek(0)
+        self.zip.begin(name)
+        self.zip.write(head.encode())
+        while part := lines.read(_COPY_BYTES):
+            self.zip.write(part)
+        self.zip.write((end + foot).encode())
+        self.zip.end()
 
     def _front(self, categories: list[tuple[str, Any]]) -> str:
         links = format_html_join(
             "\n", '<li><a href="{}">{}</a></li>', ((_list_name(value), label) for value, label in categories)
         )
-        names = [*(f"index-{number}.js" for number in range(self.shards)), "search.js"]
+        names = [*(f"index-{number}.js" for number in range(self.state["shards"])), "search.js"]
         scripts = format_html_join("\n", '<script src="{}"></script>', ((name,) for name in names))
         body = format_html(
             '<h1>{}</h1>\n<div id="search" hidden><label for="query">{}</label>\n'
@@ -100,7 +99,7 @@ class _Bundle:
             _("Mainframe knowledge base"),
             _("Code, message or symptom"),
             _("{n} found"),
-            _("%(n)d entries by category") % {"n": self.entries},
+            _("%(n)d entries by category") % {"n": self.state["entries"]},
             links,
             scripts,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -10,18 +9,17 @@ from django.utils.translation import gettext as _
 from knowledge.exports.markdown import sheet_markdown
 from knowledge.exports.sheet import EntrySheet
 from knowledge.models import Entry, entry_slug
-from knowledge.transfer.exporting.rows import ExportFilter, Heartbeat, entry_rows
+from knowledge.transfer.exporting.form import Form, Table
+from knowledge.transfer.exporting.rows import Chunk
 
 
-def markdown_write(file: Any, chosen: ExportFilter, heartbeat: Heartbeat, *, address: str = "") -> int:
-    """Write a ZIP of Markdown files to a file opened for bytes; how many. `address` is the site's own."""
-    entries = 0
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        for entry, row in entry_rows(chosen, heartbeat):
+class MarkdownForm(Form):
+    """A file an entry."""
+
+    def add(self, table: Table, chunk: Chunk) -> None:
+        for entry, row in zip(chunk.entries, chunk.rows, strict=True):
             name = f"{entry.category}/{entry_slug(entry.title) or 'entry'}-{entry.pk.hex[:12]}.md"
-            archive.writestr(name, sheet_markdown(_sheet(entry, row, address)))
-            entries += 1
-    return entries
+            self.zip.add(name, sheet_markdown(_sheet(entry, row, self.order.address)).encode("utf-8", "replace"))
 
 
 def _sheet(entry: Entry, row: dict[str, Any], address: str) -> EntrySheet:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from knowledge.search import SearchFilters, entry_search
 from knowledge.transfer.exporting.export import ExportFormat, sections_check
 from knowledge.transfer.exporting.rows import ExportFilter
 from knowledge.transfer.exporting.sheets import is_entries_alone
+from knowledge.transfer.files import FOUND
 from knowledge.transfer.tables import Section, models_of, sections_open
 
 _PAGE_ENTRIES = 100
@@ -75,9 +78,16 @@ class ExportWanted:
             **{name: getattr(self, name) for name in names},
         }
 
-    def chosen(self) -> ExportFilter:
-        """The filter; what a search finds is found now."""
-        return self._filter(tuple(entries_found(self.query, self.most)) if self.query else None)
+    def chosen(self, folder: Path) -> ExportFilter:
+        """The filter. What a search finds is found once and kept in the folder, for when the export goes on."""
+        if not self.query:
+            return self._filter()
+        kept = folder / FOUND
+        if not kept.exists():
+            part = kept.with_suffix(".part")
+            part.write_text(json.dumps([key.hex for key in entries_found(self.query, self.most)]))
+            part.replace(kept)
+        return self._filter(tuple(map(UUID, json.loads(kept.read_text()))))
 
     def rows_count(self) -> int:
         """How many rows the file will have, nearly: a filter by search is not asked."""
