@@ -42,10 +42,15 @@ class ArchiveForm(Form):
             "level": site_level(),
             "made_at": self.order.made_at.isoformat(timespec="seconds"),
             "everything": self.order.chosen.everything,
-            "tables": self._facts(),
+            "tables": {table.name: self._listed(table) for table in self.order.tables},
         }
         self.zip.add(MANIFEST, json.dumps(manifest, indent=1).encode())
         super().finish()
+
+    def _listed(self, table: Table) -> dict[str, Any]:
+        """The facts of a table in this order, which JSON in a database does not keep."""
+        facts = self._facts()[table.name]
+        return {name: facts[name] for name in ("section", "rows", "sha256")}
 
     def _facts(self) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = self.state.setdefault("tables", {})
