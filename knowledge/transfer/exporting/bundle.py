@@ -23,17 +23,17 @@ from knowledge.transfer.exporting.rows import Chunk
 SHARD_ENTRIES = 5_000
 EXCERPT_CHARS = 160
 _FILES = Path(__file__).with_name("bundle_files")
-_OPEN_SHARD = "shard"
+_INDEX = "index"
 _COPY_BYTES = 1024 * 1024
 #: `file:` because on a disk 'self' is nothing.
 _POLICY = "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file: data:"
 
 
 class BundleForm(Form):
-    """A page an entry; the index by the shard; the lists and the shard that is open in files beside."""
+    """A page an entry; the index by the shard; the lists and the index in files beside."""
 
     def begin(self, table: Table) -> None:
-        self.state |= {"entries": 0, "shards": 0, "categories": []}
+        self.state |= {"entries": 0, "shards": 0, "shard_from": 0, "categories": []}
 
     def add(self, table: Table, chunk: Chunk) -> None:
         for entry, row in zip(chunk.entries, chunk.rows, strict=True):
@@ -57,7 +57,7 @@ class BundleForm(Form):
         excerpt = " ".join(entry.problem.split())[:EXCERPT_CHARS]
         codes, tags = " ".join(row["codes"]), " ".join(row["tags"])
         facts = json.dumps({"t": entry.title, "u": address, "c": codes, "g": tags, "p": excerpt})
-        self.work.append(_OPEN_SHARD, b", " * bool(self.state["entries"] % SHARD_ENTRIES) + facts.encode())
+        self.work.append(_INDEX, b", " * bool(self.state["entries"] % SHARD_ENTRIES) + facts.encode())
         if entry.category not in self.state["categories"]:
             self.state["categories"].append(entry.category)
         line = format_html('<li><a href="{}">{}</a><p>{}</p></li>\n', address, entry.title, codes)
@@ -67,10 +67,11 @@ class BundleForm(Form):
             self._shard()
 
     def _shard(self) -> None:
-        if index := self.work.emptied(_OPEN_SHARD):
+        if index := self.work.behind(_INDEX, self.state["shard_from"]):
             script = b"window.KB_ENTRIES = (window.KB_ENTRIES || []).concat([" + index + b"]);\n"
             self.zip.add(f"index-{self.state['shards']}.js", script)
             self.state["shards"] += 1
+            self.state["shard_from"] = self.work.end(_INDEX)
 
     def _list(self, category: str, label: str) -> None:
         body = format_html('{}<h1>{}</h1><ul class="entries">\n</ul>', _home(""), label)

@@ -70,13 +70,12 @@ class Growing:
         """The size of a file; its place is at its end afterwards."""
         return self.file(name).seek(0, os.SEEK_END)
 
-    def emptied(self, name: str) -> bytes:
-        """What a file holds, which is empty afterwards."""
+    def behind(self, name: str, place: int) -> bytes:
+        """What a file holds behind a place; nothing is taken out of it, for the work may go on from before."""
         file = self.file(name)
-        file.seek(0)
+        file.seek(place)
         content = file.read()
-        file.seek(0)
-        file.truncate()
+        self.end(name)
         return content
 
     def synced(self) -> dict[str, int]:
