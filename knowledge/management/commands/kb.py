@@ -28,6 +28,10 @@ from migrations_ops.management.following import RunProgress
 from migrations_ops.outages import database_away
 
 
+#: Facts of one thing that are printed; a file can have hundreds of unknown words.
+FACTS_TOLD = 12
+
+
 class Command(BaseCommand):
     help = "The entries: starter, search index, imports, exports, integrity checks and cleanups."
 
@@ -99,8 +103,14 @@ def _lines(value: dict[str, Any] | list[Any]) -> Iterator[str]:
         yield from map(str, value)
         return
     for name, one in value.items():
-        facts = [str(fact) for fact in one.values() if fact not in ("", 0, [])] if isinstance(one, dict) else [str(one)]
-        yield f"{name}: {', '.join(facts)}"
+        yield f"{name}: {_counted(one) if isinstance(one, dict) else one}"
+
+
+def _counted(facts: dict[str, Any]) -> str:
+    """Facts of one thing; numbers with what they count."""
+    told = [f"{fact:,} {name}" if isinstance(fact, int) else str(fact) for name, fact in facts.items() if fact]
+    more = len(told) - FACTS_TOLD
+    return ", ".join([*told[:FACTS_TOLD], f"{more} more"] if more > 0 else told)
 
 
 def _starter() -> dict[str, Any]:

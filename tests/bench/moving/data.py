@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ENTRIES = 100_000
@@ -69,20 +70,26 @@ def moment(index: int) -> str:
 
 def data_write(path: Path, times: int) -> int:
     """Fill the tables of a migrated SQLite file; how many rows there are then."""
+    with sqlite3.connect(path) as database:
+        database.execute(PRICES)
+    once = {"auth_user", "kb_tags", "kb_error_codes"}
+    return rows_write(path, {table: rows * (1 if table in once else times) for table, rows in ROWS.items()})
+
+
+def rows_write(path: Path, counts: Mapping[str, int]) -> int:
+    """Fill these tables of a migrated SQLite file with so many rows each; how many rows they have then."""
     with sqlite3.connect(path, isolation_level=None) as database:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA foreign_keys = OFF")
         for function, arguments in ((text, 2), (entry_id, 1), (moment, 1), (number, 1)):
             database.create_function(function.__name__, arguments, function, deterministic=True)
         database.execute("BEGIN")
-        database.execute(PRICES)
-
-        for table, sql in STATEMENTS.items():
-            rows = ROWS[table] * (1 if table in {"auth_user", "kb_tags", "kb_error_codes"} else times)
-            database.execute(f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) {sql}")
+        for table, rows in counts.items():
+            series = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"
+            database.execute(f"{series} {STATEMENTS[table]}")
         database.execute("COMMIT")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return sum(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ROWS)
+        return sum(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in counts)
 
 
 _SOME_ENTRY = f"entry_id(number(i) % {ENTRIES} + 1)"

@@ -46,6 +46,17 @@ def test_rows_that_were_not_imported_are_named_with_their_file(tmp_path: Path) -
     assert "failed.csv" in found["failed_rows"] and Path(found["failed_rows"]).exists()
 
 
+def test_people_read_what_became_of_how_many_rows(tmp_path: Path) -> None:
+    rows = [row(number, category=f"Nowhere {number}") for number in range(20)]
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("kb", "import", str(csv_file(tmp_path, row(100), *rows)), stdout=out)
+    lines = out.getvalue().splitlines()
+    assert "  entries: 1 new, 20 invalid" in lines
+    (words,) = (line for line in lines if line.startswith("  category: 1 Nowhere"))
+    assert words.count("Nowhere") == 12 and words.endswith(", 8 more")
+
+
 def test_what_cannot_be_done_is_refused_with_its_reason(tmp_path: Path) -> None:
     broken = str(written(tmp_path / "a.csv", b"PK\x03\x04"))
     assert kb("import", broken, code=1)["error"]["code"] == "import_unreadable"
