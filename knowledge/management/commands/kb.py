@@ -27,7 +27,6 @@ from migrations_ops.errors import DatabaseGoneError, OpsError
 from migrations_ops.management.following import RunProgress
 from migrations_ops.outages import database_away
 
-
 #: Facts of one thing that are printed; a file can have hundreds of unknown words.
 FACTS_TOLD = 12
 
