@@ -30,7 +30,7 @@ from django.utils.functional import cached_property
 from migrations_ops.errors import DatabaseMovedError, PlaceMismatchError
 from migrations_ops.place.follow import moved, settings_now
 from migrations_ops.place.pointer import KNOWN, Known, Stamp
-from migrations_ops.place.record import record_check
+from migrations_ops.place.record import record_check, record_left
 from migrations_ops.place.statements import writes
 from migrations_ops.place.turnstile import Pass
 
@@ -155,15 +155,6 @@ class Following(Base):
         if self.autocommit or self.connection is None:
             self.turn.give_back()
 
-    def get_autocommit(self) -> bool:
-        """As Django's, which connects. A transaction asks for it first, when no SQL has been written for a vendor."""
-        try:
-            return super().get_autocommit()
-        except DatabaseMovedError:
-            if not self.follow_now():
-                raise
-            return super().get_autocommit()
-
     def set_autocommit(self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False) -> None:
         """Begin a transaction as a writer, on the place where the database is then."""
         if not autocommit:
@@ -234,10 +225,10 @@ class Following(Base):
         if (known.path, known.stamp) not in _checked:
             try:
                 record_check(self, known)
-            except PlaceMismatchError as error:
+            except PlaceMismatchError:
+                if moved(known) and record_left(self, known):
+                    return  # as if it had been made a moment before: it reads on, and follows before it writes
                 self.close()  # or the next statement would find an open connection
-                if moved(known):  # the site left it while this connection was made
-                    raise DatabaseMovedError from error
                 raise
             _checked.add((known.path, known.stamp))
 

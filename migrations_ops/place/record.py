@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from migrations_ops.errors import PlaceMismatchError
+from migrations_ops.errors import PlaceDamagedError, PlaceMismatchError
 from migrations_ops.place.addresses import database_url
-from migrations_ops.place.pointer import Known
+from migrations_ops.place.pointer import Known, place_read
 
 _EXISTS = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'ops_move_place'",
@@ -70,6 +70,22 @@ def record_check(connection: BaseDatabaseWrapper, known: Known) -> None:
         cursor.close()
     if reason := _mismatch(record, known):
         raise PlaceMismatchError(url=database_url(connection.settings_dict, known.folder)[0], reason=reason)
+
+
+def record_left(connection: BaseDatabaseWrapper, known: Known) -> bool:
+    """Whether the site was in this database by the pointer that is known, and left it by the one of now."""
+    try:
+        place = place_read(known.folder)
+    except PlaceDamagedError:
+        return False
+    cursor = connection.create_cursor()
+    try:
+        record = _read(cursor, connection.vendor)
+    finally:
+        cursor.close()
+    if place is None or record is None:
+        return False
+    return record.site == place.site and known.epoch < record.epoch <= place.epoch
 
 
 def _mismatch(record: Record | None, known: Known) -> str:

@@ -393,7 +393,7 @@ def test_a_database_that_is_not_the_one_is_not_used(
     assert connection.turn.depth == 0
 
 
-def test_a_connection_that_is_made_when_the_site_has_just_left_meets_a_move(
+def test_a_connection_that_is_made_when_the_site_has_just_left_reads_on_and_follows_before_it_writes(
     house: House, vendor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection.close()
@@ -401,11 +401,22 @@ def test_a_connection_that_is_made_when_the_site_has_just_left_meets_a_move(
     house.move(house.other(vendor))
     record_table_create(house.beside[vendor])
     record_write(house.beside[vendor], Record(house.place(vendor, 1).site, epoch=1, live=False))
-    with pytest.raises(DatabaseMovedError):
+    connection.ensure_connection()
+    assert connection.vendor == vendor
+    tag("one")
+    assert (house.names(vendor), house.names(house.other(vendor))) == ([], ["one"])
+
+
+def test_a_database_of_another_move_is_not_used_because_the_site_has_moved_since(
+    house: House, vendor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.close()
+    monkeypatch.setattr("migrations_ops.place.following._checked", set())
+    house.move(house.other(vendor))
+    record_table_create(house.beside[vendor])
+    record_write(house.beside[vendor], Record("f" * 32, epoch=1, live=False))
+    with pytest.raises(PlaceMismatchError):
         connection.ensure_connection()
-    tag("a transaction goes there by itself")
-    assert connection.vendor == house.other(vendor)
-    assert house.names(house.other(vendor)) == ["a transaction goes there by itself"]
 
 
 def test_a_rehearsal_works_beside_the_place_where_the_site_is_now(
