@@ -14,9 +14,9 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 
-from knowledge.api.access import address_of
 from knowledge.errors import RateLimitedError
 from knowledge.rates import rate_check, rate_take
+from knowledge.views.visitor import address_of
 
 
 class PatientForm(AuthenticationForm):

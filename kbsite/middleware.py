@@ -11,15 +11,12 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from kbsite.failures import logged_out, method_refused, moved, too_large, too_often
-from knowledge.api.access import address_of
 from knowledge.bodies import body_bytes, body_drain
 from knowledge.errors import RateLimitedError
 from knowledge.rates import rate_take
+from knowledge.views.visitor import LOOPBACK, address_of
 from migrations_ops.console.access import wants_json
 from migrations_ops.place.middleware import MovedResponse
-
-#: Addresses of this very machine.
-LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):

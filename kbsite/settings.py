@@ -305,6 +305,9 @@ UNFOLD = admin_look.UNFOLD
 LOGIN_FAILURES_PER_MINUTE = {"name_here": 10, "address": 50, "name": 100}
 #: Forms in a minute from an address whose people are not logged in: votes, reports, logs to read.
 VISITOR_FORMS_PER_MINUTE = int(os.environ.get("KB_VISITOR_FORMS_PER_MINUTE", "60"))
+#: Searches in a minute that the history keeps: of one person or session, and of an address without a login.
+SEARCHES_KEPT_PER_MINUTE = int(os.environ.get("KB_SEARCHES_KEPT_PER_MINUTE", "60"))
+SEARCHES_KEPT_PER_ADDRESS = int(os.environ.get("KB_SEARCHES_KEPT_PER_ADDRESS", "300"))
 #: Requests to the API in a minute: of a token or person, and of an address without either.
 API_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_REQUESTS_PER_MINUTE", "300"))
 API_VISITOR_REQUESTS_PER_MINUTE = int(os.environ.get("KB_API_VISITOR_REQUESTS_PER_MINUTE", "60"))

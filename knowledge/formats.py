@@ -21,6 +21,11 @@ from migrations_ops.spreadsheet import cell_escaped, cell_unescaped
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 #: An XLSX file may unpack to this many times the allowed file size.
 XLSX_UNPACKED_FACTOR = 12
+#: Files in a workbook; spreadsheet programs write a few dozen.
+XLSX_PARTS = 1_000
+#: A document type can define entities that grow without end; no spreadsheet program writes one.
+_DOCTYPE = b"<!DOCTYPE"
+_HEAD_BYTES = 64 * 1024
 CSV_FIELD_BYTES = 1024 * 1024
 
 
@@ -85,9 +90,11 @@ class SpreadsheetXLSX(XLSX):
         import openpyxl  # type: ignore[import-untyped]
 
         try:
-            _check_unpacked_size(in_stream)
+            _check_parts(in_stream)
             book = openpyxl.load_workbook(io.BytesIO(in_stream), read_only=True, data_only=True)
-            return _sheet((list(row) for row in book.worksheets[0].iter_rows(values_only=True)), "XLSX")
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # they are what the file claims, and it can claim a million columns
+            return _sheet((list(row) for row in sheet.iter_rows(values_only=True)), "XLSX")
         except (ImportTooLargeError, ImportUnreadableError):
             raise
         except Exception as error:  # the reader raises whatever a damaged file makes it stumble over
@@ -102,12 +109,20 @@ class SpreadsheetXLSX(XLSX):
         return super().export_data(printed, **kwargs)  # type: ignore[no-any-return]
 
 
-def _check_unpacked_size(content: bytes) -> None:
+def _check_parts(content: bytes) -> None:
+    """Refuse what would fill memory, before anything of it is unpacked. Raises ImportTooLargeError, ImportUnreadableError."""
     most = settings.ADMIN_IMPORT_MAX_BYTES * XLSX_UNPACKED_FACTOR
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        unpacked = sum(item.file_size for item in archive.infolist())
-    if unpacked > most:
-        raise ImportTooLargeError(found=f"{unpacked:,} bytes unpacked", most=f"{most:,}")
+        parts = archive.infolist()
+        if len(parts) > XLSX_PARTS:
+            raise ImportTooLargeError(found=f"{len(parts):,} parts in the workbook", most=f"{XLSX_PARTS:,}")
+        unpacked = sum(part.file_size for part in parts)
+        if unpacked > most:
+            raise ImportTooLargeError(found=f"{unpacked:,} bytes unpacked", most=f"{most:,}")
+        for part in (part for part in parts if part.filename.endswith((".xml", ".rels"))):
+            with archive.open(part) as member:
+                if _DOCTYPE in member.read(_HEAD_BYTES).upper():
+                    raise ImportUnreadableError(format="XLSX", reason="it defines entities, which no sheet needs.")
 
 
 class EntriesJSON(JSON):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
+from knowledge.errors import RateLimitedError
 from knowledge.models import Entry, SearchQuery
+from knowledge.rates import rate_take
 from knowledge.search import SearchResults
 from knowledge.text import text_line
 
@@ -25,11 +28,12 @@ QUERY_CHARS = 500
 
 
 def search_record(
-    *, results: SearchResults, searcher: str, user: User | None = None, at: datetime | None = None
+    *, results: SearchResults, searcher: str, user: User | None = None, address: str = "", at: datetime | None = None
 ) -> SearchQuery | None:
     """The row of this search: a new one, or the one that the same person began typing a moment ago.
 
-    None for an empty search, which is only filters or nothing.
+    None for an empty search, which is only filters or nothing, and for one too many of this searcher, or of this
+    address, in a minute: a program that fills the history, which is answered all the same.
     """
     query = text_line(results.text)[:QUERY_CHARS]
     if not query:
@@ -38,6 +42,8 @@ def search_record(
     with transaction.atomic():
         row = _typed_just_now(searcher, query, now)
         if row is None:
+            if not _kept(searcher, address, now):
+                return None
             row = SearchQuery(searcher=searcher, user=user)
         row.query = query
         row.normalized = results.normalized
@@ -57,6 +63,19 @@ def search_opened(*, search_id: int, entry: Entry, searcher: str) -> bool:
         if opened:
             search_led_on.send(sender=SearchQuery, search_id=search_id)
     return opened
+
+
+def _kept(searcher: str, address: str, now: datetime) -> bool:
+    """Whether there is room for another search of a searcher, and of an address, in this minute."""
+    limits = {f"searches {searcher}": settings.SEARCHES_KEPT_PER_MINUTE}
+    if address:
+        limits[f"searches from {address}"] = settings.SEARCHES_KEPT_PER_ADDRESS
+    try:
+        for key, limit in limits.items():
+            rate_take(key=key, limit=limit, at=now)
+    except RateLimitedError:
+        return False
+    return True
 
 
 def _typed_just_now(searcher: str, query: str, now: datetime) -> SearchQuery | None:

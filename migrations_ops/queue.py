@@ -5,10 +5,13 @@ The queue carries work; it is never the truth about a run. That is the run's row
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule
 from django_q.status import Stat
@@ -111,23 +114,43 @@ def schedule_set(*, name: str, function: str, every: timedelta) -> None:
     minutes, rest = divmod(every, timedelta(minutes=1))
     if minutes < 1 or rest:
         raise ValueError(f"schedule {name}: {every} is not a whole number of minutes")
-    Schedule.objects.update_or_create(
-        name=name,
-        defaults={
-            "func": function,
-            "schedule_type": Schedule.MINUTES,
-            "minutes": minutes,
-            "repeats": -1,
-            "next_run": timezone.now(),
-        },
-    )
+    values = {
+        "func": function,
+        "schedule_type": Schedule.MINUTES,
+        "minutes": minutes,
+        "repeats": -1,
+        "next_run": timezone.now(),
+    }
+    with _named(name) as row:
+        if row is None:
+            Schedule.objects.create(name=name, **values)
+        else:
+            Schedule.objects.filter(pk=row.pk).update(**values)
 
 
 def schedule_ensure(*, name: str, function: str, every: timedelta) -> None:
     """The same for the first time, to begin after `every`; a schedule of this name keeps its rhythm."""
-    if not Schedule.objects.filter(name=name).exists():
-        schedule_set(name=name, function=function, every=every)
-        Schedule.objects.filter(name=name).update(next_run=timezone.now() + every)
+    if Schedule.objects.filter(name=name).count() == 1:
+        return
+    with _named(name) as row:
+        if row is None:
+            schedule_set(name=name, function=function, every=every)
+            Schedule.objects.filter(name=name).update(next_run=timezone.now() + every)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[Schedule | None]:
+    """The one schedule of a name, for one process at a time: the queue's table knows no unique names.
+
+    SQLite lets one transaction write; PostgreSQL gets a lock on the name. Of several the oldest stays.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"schedule {name}"])
+        rows = list(Schedule.objects.filter(name=name).order_by("pk"))
+        Schedule.objects.filter(pk__in=[row.pk for row in rows[1:]]).delete()
+        yield rows[0] if rows else None
 
 
 def schedule_remove(*, name: str) -> None:
@@ -137,5 +160,8 @@ def schedule_remove(*, name: str) -> None:
 
 def watchdog_set() -> None:
     """Have runs looked after every minute; an existing schedule keeps its rhythm."""
-    if not Schedule.objects.filter(name=WATCHDOG).exists():
-        schedule_set(name=WATCHDOG, function="migrations_ops.lease.runs_watch", every=timedelta(minutes=1))
+    if Schedule.objects.filter(name=WATCHDOG).count() == 1:
+        return
+    with _named(WATCHDOG) as row:
+        if row is None:
+            schedule_set(name=WATCHDOG, function="migrations_ops.lease.runs_watch", every=timedelta(minutes=1))

@@ -26,6 +26,8 @@ def _folder_remove() -> None:
 
 atexit.register(_folder_remove)
 os.environ["KB_DATA_DIR"] = str(_folder)
+# Tests search more in a minute than people do, and as the same few.
+os.environ["KB_SEARCHES_KEPT_PER_MINUTE"] = os.environ["KB_SEARCHES_KEPT_PER_ADDRESS"] = "100000"
 # Each program logs to its own place; tests read their log through pytest.
 os.environ["KB_LOG_LEVEL"] = "WARNING"
 

@@ -11,6 +11,7 @@ from ninja.security.base import AuthBase
 
 from knowledge.rates import rate_take
 from knowledge.tokens import token_user
+from knowledge.views.visitor import address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,3 @@ class CallerAccess(AuthBase):
             caller = Caller(f"address:{hidden}", settings.API_VISITOR_REQUESTS_PER_MINUTE)
         rate_take(key=caller.key, limit=caller.limit)
         return caller
-
-
-def address_of(request: HttpRequest) -> str:
-    """The address of the caller; behind a proxy the one that the proxy wrote, which is the last."""
-    forwarded = request.headers.get("X-Forwarded-For", "") if settings.BEHIND_PROXY else ""
-    return forwarded.rpartition(",")[2].strip() or str(request.META.get("REMOTE_ADDR", ""))

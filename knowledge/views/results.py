@@ -24,7 +24,7 @@ from knowledge.views.filters import (
 )
 from knowledge.views.fragments import entry_facts
 from knowledge.views.links import order_links, page_number, paging, url_with
-from knowledge.views.visitor import visitor_key, visitor_user
+from knowledge.views.visitor import visitor_address, visitor_key, visitor_user
 
 QUERY_CHARS = 500
 RESULTS_PER_PAGE = 20
@@ -58,7 +58,12 @@ def results_context(request: HttpRequest, results: SearchResults) -> dict[str, A
     """What the results block prints."""
     record = None
     if results.page == 1 and request.method == "GET":
-        record = search_record(results=results, searcher=visitor_key(request), user=visitor_user(request))
+        record = search_record(
+            results=results,
+            searcher=visitor_key(request),
+            user=visitor_user(request),
+            address=visitor_address(request),
+        )
     facets = results.facets
     return {
         "results": results,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
@@ -11,6 +12,8 @@ from django.utils.crypto import salted_hmac
 
 from knowledge.models import Entry, EntryStatus
 
+#: This machine.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 VIEWED_SESSION_KEY = "viewed"
 #: A session remembers at most this many viewed entries; the oldest then count again.
 VIEWED_KEPT = 200
@@ -24,6 +27,21 @@ def visitor_key(request: HttpRequest) -> str:
         request.session.create()
     digest = salted_hmac("knowledge.visitor", request.session.session_key or "").hexdigest()
     return f"session:{digest[:32]}"
+
+
+def address_of(request: HttpRequest) -> str:
+    """The address of the caller; behind a proxy the one that the proxy wrote, which is the last."""
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.BEHIND_PROXY else ""
+    return forwarded.rpartition(",")[2].strip() or str(request.META.get("REMOTE_ADDR", ""))
+
+
+def visitor_address(request: HttpRequest) -> str:
+    """The address of somebody who is not logged in; empty for people, and for this machine.
+
+    Everybody behind a proxy that KB_BEHIND_PROXY does not name comes from this machine, and would share one count.
+    """
+    address = address_of(request)
+    return "" if request.user.is_authenticated or address in LOOPBACK else address
 
 
 def visitor_user(request: HttpRequest) -> User | None:

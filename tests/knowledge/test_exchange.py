@@ -256,3 +256,38 @@ def test_an_upload_that_has_expired_is_asked_for_again(client: Client, staff: Us
     data = {"import_file_name": "gone", "original_file_name": "x.csv", "format": "0", "resource": "0"}
     response = client.post(reverse("admin:knowledge_entry_process_import"), data, follow=True)
     assert "Choose it again" in response.content.decode()
+
+
+def packed(parts: dict[str, str]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+def test_a_workbook_that_would_fill_memory_is_refused_before_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_arguments: Any, **_options: Any) -> None:
+        raise AssertionError("it was opened")
+
+    monkeypatch.setattr(openpyxl, "load_workbook", opened)
+    many = packed({f"xl/{number}.bin": "" for number in range(1_001)})
+    with pytest.raises(ImportTooLargeError, match="parts"):
+        SpreadsheetXLSX().create_dataset(many)
+    entities = packed({"xl/workbook.xml": '<!DOCTYPE lolz [<!ENTITY lol "lol">]><workbook>&lol;</workbook>'})
+    with pytest.raises(ImportUnreadableError, match="entities"):
+        SpreadsheetXLSX().create_dataset(entities)
+
+
+def test_a_workbook_that_claims_more_columns_than_it_has_costs_nothing() -> None:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    book.active.append(list(ROW))
+    book.active.append(list(ROW.values()))
+    book.save(content)
+    with zipfile.ZipFile(content) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace('ref="A1:G2"', 'ref="A1:XFD1048576"')
+    assert parts["xl/worksheets/sheet1.xml"] != sheet
+    dataset = SpreadsheetXLSX().create_dataset(packed(parts))
+    assert dataset.headers == list(ROW) and len(dataset) == 1

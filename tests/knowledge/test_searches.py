@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.cache import caches
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
 
 from knowledge.models import SearchQuery
 from knowledge.search import SearchFilters, entry_search
@@ -18,6 +22,26 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 def record(text: str, *, seconds: int = 0, searcher: str = "session:a") -> SearchQuery | None:
     return search_record(results=entry_search(text), searcher=searcher, at=NOON + timedelta(seconds=seconds))
+
+
+def test_a_program_that_searches_without_end_does_not_fill_the_history(settings: Settings) -> None:
+    caches["rates"].clear()
+    settings.SEARCHES_KEPT_PER_MINUTE, settings.SEARCHES_KEPT_PER_ADDRESS = 3, 5
+    results = [entry_search(text) for text in ("abend", "deadlock", "queue", "lock", "space", "tape", "loop")]
+    for found in results:
+        search_record(results=found, searcher="session:robot", at=NOON)
+    assert SearchQuery.objects.count() == 3
+    for number, found in enumerate(results):  # somebody new each time, from one address
+        search_record(results=found, searcher=f"session:{number}", address="192.0.2.9", at=NOON)
+    assert SearchQuery.objects.count() == 3 + 5
+    assert search_record(results=results[0], searcher="session:robot", at=NOON + timedelta(minutes=1))
+
+
+def test_a_search_that_is_not_kept_is_answered(client: Client, settings: Settings) -> None:
+    settings.SEARCHES_KEPT_PER_MINUTE = 0
+    entry_built(title="Deadlock at night")
+    assert " at night" in client.get(reverse("search"), {"q": "deadlock"}).content.decode()
+    assert not SearchQuery.objects.exists()
 
 
 def queries() -> list[str]:
