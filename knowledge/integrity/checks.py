@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from knowledge.integrity import finding
 from knowledge.integrity.duplicates import duplicate_groups, near_pairs
-from knowledge.models import Entry, Import
+from knowledge.models import Entry
 from knowledge.search import index_check
 from migrations_ops.integrity.check import Check, Example, Found
 from migrations_ops.models import CheckStatus
@@ -115,10 +114,8 @@ def encoding_found(limit: int) -> Found:
 
 def transfer_files_found(limit: int) -> Found:
     """Folders of imports that no import knows."""
-    folder = settings.TRANSFER_DIR / "imports"
-    known = {str(number) for number in Import.objects.values_list("pk", flat=True)}
-    strays = sorted(path.name for path in folder.glob("*") if path.name not in known)
-    return Found(len(strays), tuple(Example(f"transfer/imports/{name}") for name in strays[:limit]))
+    strays = finding.import_folders_stray()
+    return Found(len(strays), tuple(Example(f"transfer/imports/{path.name}") for path in strays[:limit]))
 
 
 CHECKS = (
@@ -191,8 +188,9 @@ CHECKS = (
     Check(
         name="transfer_files",
         title=gettext_lazy("No file of an import is left over"),
-        help=gettext_lazy("A folder that no import knows. Look at it, then delete it by hand."),
+        help=gettext_lazy("A folder that no import knows. It can be set aside and deleted later."),
         severity=CheckStatus.NOTICE,
         find=transfer_files_found,
+        repair="set_imports_aside",
     ),
 )

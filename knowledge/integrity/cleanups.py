@@ -19,10 +19,12 @@ from knowledge.merging import entry_merge
 from knowledge.models import Entry, EntryReview, EntryRevision
 from knowledge.search import index_rebuild_resume, index_update
 from knowledge.search.index import index_rank_refresh
+from migrations_ops.integrity.aside import files_put_back, files_set_aside
 from migrations_ops.integrity.check import Found
 from migrations_ops.integrity.cleanup import Cleanup, Option, Options
 from migrations_ops.integrity.journal import Work, dependants, loosened
 from migrations_ops.integrity.own import days_option, removed_in_batches
+from migrations_ops.models import CleanupRecord
 from migrations_ops.steps.base import Batch, Cursor
 
 #: Entries that one batch writes; each is a unit of its own.
@@ -192,6 +194,24 @@ def index_again(work: Work, cursor: Cursor) -> Iterator[Batch]:
         yield Batch({"done": True}, index_rebuild_resume())
 
 
+# Files ------------------------------------------------------------------------------------------
+
+
+def imports_preview(options: Options, limit: int) -> Found:
+    """Folders that would be set aside."""
+    return checks.transfer_files_found(limit)
+
+
+def imports_set_aside(work: Work, cursor: Cursor) -> Iterator[Batch]:
+    """Move folders of imports that no import knows to where the cleanup keeps them."""
+    yield from files_set_aside(work, [("imports", path) for path in finding.import_folders_stray()])
+
+
+def imports_put_back(record: CleanupRecord) -> Iterator[Batch]:
+    """Move them back."""
+    yield from files_put_back(record, {"imports": finding.imports_folder()})
+
+
 CLEANUPS = (
     Cleanup(
         name="remove_unused",
@@ -282,5 +302,17 @@ CLEANUPS = (
         apply=index_again,
         undoable=False,
         outside=True,
+    ),
+    Cleanup(
+        name="set_imports_aside",
+        title=gettext_lazy("Set folders of unknown imports aside"),
+        consequences=(
+            gettext_lazy("The folders go into one of this cleanup. They are deleted when its undo expires."),
+            gettext_lazy("An undo puts them back where they were."),
+        ),
+        preview=imports_preview,
+        apply=imports_set_aside,
+        outside=True,
+        put_back=imports_put_back,
     ),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Length, Trim
 from django.utils import timezone
@@ -22,6 +24,7 @@ from knowledge.models import (
     EntryTag,
     ErrorCode,
     Feedback,
+    Import,
     SearchQuery,
     Severity,
     Tag,
@@ -95,3 +98,14 @@ def entries_idle(*, days: int, uses: int) -> QuerySet[Entry]:
 def searches_old(*, days: int) -> QuerySet[SearchQuery]:
     """Searches older than so many days."""
     return SearchQuery.objects.filter(created_at__lt=timezone.now() - timedelta(days=days))
+
+
+def imports_folder() -> Path:
+    """Where each import has a folder."""
+    return Path(settings.TRANSFER_DIR) / "imports"
+
+
+def import_folders_stray() -> list[Path]:
+    """Folders of imports that no import knows."""
+    known = {str(number) for number in Import.objects.values_list("pk", flat=True)}
+    return sorted(path for path in imports_folder().glob("*") if path.name not in known)

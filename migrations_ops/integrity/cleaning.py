@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from migrations_ops import audit
 from migrations_ops.errors import CleanupGoneError, CleanupStateError, CleanupUnknownError
 from migrations_ops.gate import site_level
+from migrations_ops.integrity.aside import aside_discard
 from migrations_ops.integrity.check import EXAMPLES, Found
 from migrations_ops.integrity.cleanup import Cleanup
 from migrations_ops.integrity.journal import Work
@@ -139,7 +140,8 @@ def undo_apply(record: CleanupRecord) -> Iterator[Batch]:
     """The batches of an undo, as those of `cleanup_apply`. Raises CleanupStateError, CleanupDamagedError."""
     undo_allowed(record)
     _begin(record, TO_UNDO, CleanupState.UNDOING, "undoing it")
-    for batch in cleanup_revert(record, cleanup_named(record.name), record.cursor):
+    cleanup = cleanup_named(record.name)
+    for batch in cleanup.put_back(record) if cleanup.put_back else cleanup_revert(record, cleanup, record.cursor):
         _noted(record, batch)
         yield batch
     record.state, record.cursor, record.undone_at = CleanupState.UNDONE, None, timezone.now()
@@ -217,6 +219,7 @@ def cleanups_tidy(now: datetime | None = None) -> int:
     over = list(CleanupRecord.objects.filter(state=CleanupState.DONE, keep_until__lt=moment))
     for record in over:
         parked_discard(record)
+        aside_discard(record)
         CleanupRecord.objects.filter(pk=record.pk).update(state=CleanupState.EXPIRED, file_name="", sha256="")
     for record in CleanupRecord.objects.filter(state=CleanupState.UNDONE).exclude(file_name="", rows=None):
         parked_discard(record)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from migrations_ops.errors import CleanupOptionError
 from migrations_ops.integrity.check import Found
 from migrations_ops.integrity.journal import Work
+from migrations_ops.models import CleanupRecord
 from migrations_ops.steps.base import Batch, Cursor
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Cleanup:
     undoable: bool = True
     #: True for work that cannot be in a transaction of ours; it must be safe to do twice.
     outside: bool = False
+    #: The undo of a cleanup that changes no row but, say, files; as `apply`.
+    put_back: Callable[[CleanupRecord], Iterator[Batch]] | None = None
     #: `table.column` that readers move on (counters): an undo keeps what was added since.
     drifting: frozenset[str] = field(default_factory=frozenset)
     #: Brings what follows rows of these tables (by key, as text) up to date after a batch of an undo.

@@ -61,10 +61,11 @@ CHECKS = (
         name="stray_files",
         title=gettext_lazy("No file without a row"),
         help=gettext_lazy(
-            "A file that nothing knows, as a killed process leaves it. Look at it, then delete it by hand."
+            "A file that nothing knows, as a killed process leaves it. It can be set aside and deleted later."
         ),
         severity=CheckStatus.NOTICE,
         find=files.strays_checked,
+        repair="set_files_aside",
     ),
     Check(
         name="future_moments",
@@ -190,5 +191,17 @@ CLEANUPS = (
         consequences=(gettext_lazy("Rows that say they were written in the future say now instead."),),
         preview=database.future_preview,
         apply=database.future_mend,
+    ),
+    Cleanup(
+        name="set_files_aside",
+        title=gettext_lazy("Set files without a row aside"),
+        consequences=(
+            gettext_lazy("The files go into a folder of this cleanup. They are deleted when its undo expires."),
+            gettext_lazy("An undo puts them back where they were."),
+        ),
+        preview=files.strays_preview,
+        apply=files.strays_set_aside,
+        outside=True,
+        put_back=files.strays_put_back,
     ),
 )

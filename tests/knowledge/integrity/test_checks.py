@@ -18,7 +18,7 @@ from knowledge.integrity.encoding import damage_found, text_mended
 from knowledge.models import Entry, EntryTag, Feedback, SearchDoc, SearchQuery, Tag
 from knowledge.starter import starter_load
 from migrations_ops.integrity.checking import checks_known, checks_run
-from migrations_ops.integrity.cleaning import cleanup_create, cleanup_run
+from migrations_ops.integrity.cleaning import cleanup_create, cleanup_run, cleanup_undo
 from migrations_ops.models import CheckResult, CheckStatus
 from tests.knowledge.builders import entry_built
 
@@ -178,5 +178,11 @@ def test_the_commands_check_look_clean_up_and_undo(db: None, capsys: pytest.Capt
 
 
 def test_folders_of_imports_that_nobody_knows_are_found(db: None, tmp_path: Path) -> None:
-    (tmp_path / "imports" / "4711").mkdir(parents=True)
+    folder = tmp_path / "imports" / "4711"
+    folder.mkdir(parents=True)
+    (folder / "rows").write_text("left over")
     assert found("transfer_files").count == 1
+    record = cleanup_run(record=cleanup_create(name="set_imports_aside", options={}, actor="ada"))
+    assert (found("transfer_files").count, folder.exists()) == (0, False)
+    cleanup_undo(record=record, actor="ada")
+    assert (folder / "rows").read_text() == "left over"

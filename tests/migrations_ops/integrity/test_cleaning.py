@@ -24,6 +24,7 @@ from migrations_ops.errors import (
     CleanupUnknownError,
 )
 from migrations_ops.integrity import checking
+from migrations_ops.integrity.aside import aside_folder
 from migrations_ops.integrity.check import Check, Found
 from migrations_ops.integrity.checking import checks_run, latest_results
 from migrations_ops.integrity.cleaning import (
@@ -167,8 +168,37 @@ def test_damaged_missing_and_stray_files_of_checkpoints_are_found() -> None:
     results = checks_run(actor="ada", names=["archive_files", "stray_files"]).results
     assert [results.get(name=name).count for name in ("archive_files", "stray_files")] == [1, 1]
     assert missing.label in results.get(name="archive_files").examples[0]["text"]
+    record = cleanup_run(record=cleanup_create(name="set_files_aside", options={}, actor="ada"))
+    assert (record.done, record.units, stray.exists()) == (1, 1, False)
+    assert record.keep_until is not None
+    stray.write_text("taken by another")
+    assert cleanup_undo(record=record, actor="ada").kept_count == 1
+    assert stray.read_text() == "taken by another"
     stray.unlink()
     checkpoint_path(good).unlink()
+
+
+def test_files_set_aside_come_back_until_their_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    stray = Path(settings.OPS_CHECKPOINT_DIR) / "left-over.part"
+    stray.write_text("half a checkpoint")
+    os.utime(stray, (time.time() - 90_000,) * 2)
+    record = cleanup_create(name="set_files_aside", options={}, actor="ada")
+    with monkeypatch.context() as patched:
+        patched.setattr("migrations_ops.integrity.cleaning._noted", _killed)
+        with pytest.raises(ZeroDivisionError):
+            cleanup_run(record=record)
+    assert not stray.exists(), "it was moved, and not noted"
+    assert cleanup_run(record=record).units == 1
+    cleanup_undo(record=record, actor="ada")
+    assert (stray.read_text(), record.state) == ("half a checkpoint", CleanupState.UNDONE)
+    again = cleanup_run(record=cleanup_create(name="set_files_aside", options={}, actor="ada"))
+    assert aside_folder(again).exists()
+    cleanups_tidy(now=again.keep_until + dt.timedelta(seconds=1))
+    assert not aside_folder(again).exists() and not stray.exists()
+
+
+def _killed(*_given: Any) -> None:
+    raise ZeroDivisionError
 
 
 def test_only_the_newest_checks_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
