@@ -21,6 +21,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -75,7 +76,8 @@ def _say(message: dict[str, Any]) -> None:
 
 def _kill(pids: list[int], _signal: int, _frame: object) -> None:
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(pid, signal.SIGKILL)
 
 
 def _forked(work: Callable[[], None]) -> int:
