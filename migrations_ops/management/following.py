@@ -28,6 +28,7 @@ class RunProgress:
         self.live = stream.isatty()
         self.every = LOOK_SECONDS if self.live else LINE_SECONDS
         self.looked, self.shown = clock(), False
+        self.said = ""
         self.step, self.began = "", (0.0, 0)
 
     def look(self, run_id: int) -> None:
@@ -40,9 +41,10 @@ class RunProgress:
             self.say(self._line(record, now))
 
     def say(self, text: str) -> None:
-        """A line that the next one replaces, where that can be."""
-        if self.quiet:
+        """A line that the next one replaces, where that can be; the same line is said once."""
+        if self.quiet or text == self.said:
             return
+        self.said = text
         self.stream.write(f"\r\x1b[K{text}" if self.live else text, ending="" if self.live else "\n")
         self.stream.flush()
         self.shown = True
@@ -104,4 +106,6 @@ def run_facts(run: Run, *, wanted: RunState = RunState.SUCCEEDED) -> dict[str, o
     verb = "resume" if run.state == RunState.PAUSED else "retry"
     if run.state in {RunState.PAUSED, RunState.FAILED, RunState.CANCELLED}:
         facts["next"] = f"manage.py mvp {verb} {run.pk} --inline"
-    return facts | {"error": run.error, "exit_code": EXIT_RUN_FAILED}
+    if run.error:
+        facts["error"] = run.error
+    return facts | {"exit_code": EXIT_RUN_FAILED}
