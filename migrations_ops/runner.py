@@ -254,17 +254,16 @@ def _intent(run: Run) -> str:
 
 def _batch(lease: Lease, ctx: StepContext, generator: Iterator[Batch], commit: Commit) -> Batch | None:
     """One batch with its journal row in one commit; None when the step is over."""
-    began = time.monotonic()
     if commit is Commit.OUTSIDE:
         batch = next(generator, None)
         with transaction.atomic(durable=True):
             lease_extend(lease, waiting_for=batch.waiting_for[:WAITING_CHARS] if batch else "")
-            _journal(ctx, batch, time.monotonic() - began)
+            _journal(ctx, batch)
         return batch
     with _batch_transaction(commit):
         lease_extend(lease)
         batch = next(generator, None)
-        _journal(ctx, batch, time.monotonic() - began)
+        _journal(ctx, batch)
     return batch
 
 
@@ -274,8 +273,13 @@ def _batch_transaction(commit: Commit) -> Iterator[None]:
         yield
 
 
-def _journal(ctx: StepContext, batch: Batch | None, seconds: float) -> None:
-    """Write what the batch did to the step's row and to the run's journal."""
+def _journal(ctx: StepContext, batch: Batch | None) -> None:
+    """Write what the batch did to the step's row and to the run's journal.
+
+    It took the time since the journal of the one before, whose commit is part of it.
+    """
+    now = time.monotonic()
+    seconds, ctx.counted_until = now - ctx.counted_until, now
     forward = ctx.run.direction == Direction.FORWARD
     changes: dict[str, Any] = {"result": ctx.record.result, "attempts": 0, "error": ""}
     if forward:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -66,6 +67,8 @@ class StepContext:
     heartbeat: Callable[[], None] = lambda: None
     #: Whether a person asked the run to stop; for long batches, which then end early.
     stop_asked: Callable[[], bool] = lambda: False
+    #: Until when, on the monotonic clock, the batches that are journaled have taken.
+    counted_until: float = field(default_factory=time.monotonic)
 
     @property
     def options(self) -> dict[str, Any]:

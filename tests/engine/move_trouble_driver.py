@@ -250,8 +250,8 @@ class Mover:
             if record.name != self._step:
                 self._step, self._passed = record.name, 0
 
-        def journaled(ctx: Any, batch: Any, seconds: float) -> None:
-            journal(ctx, batch, seconds)
+        def journaled(ctx: Any, batch: Any) -> None:
+            journal(ctx, batch)
             if batch is not None and batch.waiting_for:
                 self._tell("waits", batch.waiting_for)
 

@@ -100,10 +100,10 @@ def test_the_last_batch_of_parked_rows_is_not_done_twice_after_a_crash(closed_si
     run = run_queued()
     journal = runner._journal
 
-    def crash(ctx: Any, batch: Any, seconds: float) -> None:
+    def crash(ctx: Any, batch: Any) -> None:
         if batch is None and ctx.record.name == "mvp2/parked-rows":
             raise SystemExit
-        journal(ctx, batch, seconds)
+        journal(ctx, batch)
 
     monkeypatch.setattr(runner, "_journal", crash)
     with pytest.raises(SystemExit):

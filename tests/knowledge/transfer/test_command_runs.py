@@ -32,8 +32,8 @@ def at_place(place: int, act: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Do something right after the batch that comes to this row was committed."""
     journal = runner._journal
 
-    def watched(ctx: Any, batch: Any, seconds: float) -> None:
-        journal(ctx, batch, seconds)
+    def watched(ctx: Any, batch: Any) -> None:
+        journal(ctx, batch)
         if batch and ctx.record.name == "import/write" and (batch.cursor or {}).get("place") == place:
             act(ctx.run)
 

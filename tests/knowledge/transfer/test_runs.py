@@ -148,8 +148,8 @@ def test_an_import_that_was_given_up_can_go_on_or_back(tmp_path: Path, monkeypat
     run = import_enqueue(job=job, actor="ada", inline=True)
     journal = runner._journal
 
-    def then_cancelled(ctx: Any, batch: Any, seconds: float) -> None:
-        journal(ctx, batch, seconds)
+    def then_cancelled(ctx: Any, batch: Any) -> None:
+        journal(ctx, batch)
         if batch and batch.cursor.get("place") == 2:
             Run.objects.filter(pk=run.pk).update(intent="cancel", state=RunState.PAUSING)
 
