@@ -141,11 +141,15 @@ class TableJudge:
         return given
 
     def _fitting(self, row: TableRow) -> None:
-        if row.model is EntryAddress and Entry.objects.filter(pk=row.plain["old_id"]).exists():
+        if row.model is EntryAddress and self._is_entry(row.values["old_id"]):
             raise _LeftOutError(_("an entry has this address here"))
         level = row.plain.get("phase_level")
         if row.model._meta.db_table == "kb_plugins" and isinstance(level, int) and level > self.level:
             raise _LeftOutError(_("level %(level)d is not open here") % {"level": level})
+
+    def _is_entry(self, key: UUID) -> bool:
+        """Whether an entry has this id here, or will have it: those of the same file come before."""
+        return key.bytes in self.seen.made([key.bytes]) or Entry.objects.filter(pk=key).exists()
 
     # Comparing --------------------------------------------------------------------------------
 

@@ -253,6 +253,36 @@ def test_a_damaged_row_is_invalid_and_spoils_no_other(tmp_path: Path) -> None:
     assert Setting.objects.get().key == "a"
 
 
+def test_ids_of_other_tables_and_addresses_in_a_circle_are_left_out_as_the_preview_says(tmp_path: Path) -> None:
+    people()
+    first, second = entry_built(title="One", codes=["S0C7"]), entry_built(title="Two", problem="Another one.")
+    EntryAddress.objects.create(old_id=MERGED, entry=first, title="Old", merged_at=THEN)
+    EntryAddress.objects.create(old_id=UUID(int=78), entry=second, title="Older", merged_at=THEN)
+    vote = Feedback.objects.create(entry=first, worked=True, voter="session:5")
+    CodeAlias.objects.create(alias="data exception", error_code=ErrorCode.objects.get(code="S0C7"))
+    path = exported(tmp_path / "out.zip")
+    emptied()
+    _rewritten(path, {"kb_feedback": (str(first.pk), str(vote.pk)), "kb_code_aliases": ('"S0C7"', f'"{first.pk}"')})
+    _rewritten(path, {"kb_entry_addresses": (str(MERGED), str(second.pk))})
+    _rewritten(path, {"kb_entry_addresses": (str(UUID(int=78)), str(first.pk))})
+    before = site()
+    job = import_preview(brought(path))
+    left_out = {
+        name: job.preview["sections"][name] for name in ("kb_feedback", "kb_code_aliases", "kb_entry_addresses")
+    }
+    assert left_out == {
+        "kb_feedback": {"duplicate": 1},
+        "kb_code_aliases": {"duplicate": 1},
+        "kb_entry_addresses": {"duplicate": 2},
+    }
+    assert site() == before
+    job = import_run(job)
+    assert job.report["sections"] == job.preview["sections"]
+    assert not EntryAddress.objects.exists() and not Feedback.objects.exists() and not CodeAlias.objects.exists()
+    import_take_back(job)
+    assert site() == before
+
+
 def _rewritten(path: Path, damage: dict[str, tuple[str, str]]) -> None:
     """The archive with other lines, and the sums of those."""
     with zipfile.ZipFile(path) as archive:

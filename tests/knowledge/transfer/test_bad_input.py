@@ -129,7 +129,14 @@ CORPUS: dict[str, tuple[Maker, str]] = {
     "an endless JSON line": (lambda folder: sparse(folder / "a.jsonl", b'{"title": "', LARGE), "line 1"),
     "an endless cell": (lambda folder: sparse(folder / "a.csv", b'a,b\n"', LARGE, b"x\n"), "quote"),
     "a file too large": (lambda folder: sparse(folder / "a.csv", b"a\n", 2 * LARGE, b"x\n"), "bytes"),
-    "a million columns": (lambda folder: written(folder / "a.csv", b",".join(b"c%d" % n for n in range(100_000))), "columns"),
+    "a hundred thousand columns": (
+        lambda folder: written(folder / "a.csv", b",".join(b"c%d" % n for n in range(100_000))),
+        "columns",
+    ),
+    "a million columns": (
+        lambda folder: written(folder / "a.csv", b",".join(b"c%d" % n for n in range(1_000_000))),
+        "characters in line 1",
+    ),
     "too many rows": (lambda folder: written(folder / "a.csv", b"a,b\n" + b"1,2\n" * 100_001), "rows"),
     "two encodings": (
         lambda folder: written(folder / "a.csv", csv_text(row(problem="für über " * 9)).encode() + "für,ü\n".encode("cp1252")),
