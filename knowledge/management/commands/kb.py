@@ -107,9 +107,15 @@ def _lines(value: dict[str, Any] | list[Any]) -> Iterator[str]:
 
 def _counted(facts: dict[str, Any]) -> str:
     """Facts of one thing; numbers with what they count."""
-    told = [f"{fact:,} {name}" if isinstance(fact, int) else str(fact) for name, fact in facts.items() if fact]
+    told = [_fact(name, fact) for name, fact in facts.items() if fact]
     more = len(told) - FACTS_TOLD
     return ", ".join([*told[:FACTS_TOLD], f"{more} more"] if more > 0 else told)
+
+
+def _fact(name: str, fact: Any) -> str:
+    if isinstance(fact, int):
+        return f"{fact:,} {'found' if name == 'count' else name}"
+    return "; ".join(map(str, fact)) if isinstance(fact, list) else str(fact)
 
 
 def _starter() -> dict[str, Any]:

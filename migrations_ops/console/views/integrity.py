@@ -133,7 +133,7 @@ def _prompt(cleanup: Cleanup, chosen: dict[str, int], *, dry: bool) -> Prompt:
     if dry:
         found = cleanup_preview(name=cleanup.name, options=chosen)
         facts += [(_("Would change"), count_text(found.count)), (_("Dry run"), found.evidence)]
-        operations = [(str(number), one.text) for number, one in enumerate(found.examples, start=1)]
+        operations = [("", one.text) for one in found.examples]
         impossible = "" if found.count else _("There is nothing to do: the dry run found nothing.")
     undo = _("It can be undone until its time is over; every row is kept as it was.")
     return Prompt(
