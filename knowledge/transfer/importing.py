@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from knowledge.errors import ImportGoneError, ImportRefusedError
@@ -33,9 +33,12 @@ from knowledge.transfer.restoring.writing import table_rows_write
 from knowledge.transfer.seen import Seen, seen_opened
 from knowledge.transfer.spool import SpooledRow, spool_rows, spool_write
 from knowledge.transfer.writing import Labels, entries_write
+from migrations_ops.move.pages import pages_unmapped
 from migrations_ops.steps.base import Batch
 
 BATCH_ROWS = 500
+#: SQLite's cache of pages meanwhile.
+WRITERS_CACHE_KIB = 20_000
 START = {"place": 0, "offset": 0}
 #: What is counted of rows that nothing reads.
 UNREAD = "unread"
@@ -228,5 +231,8 @@ def _work_opened(job: Import, cursor: dict[str, Any], field: str, heartbeat: Hea
 
     name = SEEN if field == "report" else f"preview-{SEEN}"
     path = folder / name
-    with seen_opened(path, place=cursor.get("place"), heartbeat=heartbeat, own=own, own_made=own_made) as seen:
+    with (
+        pages_unmapped(connection, cache_kib=WRITERS_CACHE_KIB),
+        seen_opened(path, place=cursor.get("place"), heartbeat=heartbeat, own=own, own_made=own_made) as seen,
+    ):
         yield _Work(job, cursor, field, seen)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from django.db import connection
 from django.utils import timezone
 
 from knowledge.models import Import, ImportState
@@ -18,6 +19,7 @@ from knowledge.transfer.importing import import_check, import_read, import_write
 from knowledge.transfer.jobs import import_get
 from knowledge.transfer.undoing import import_undo
 from migrations_ops.models import Direction, StepRecord
+from migrations_ops.move.pages import pages_unmapped
 from migrations_ops.steps.base import Batch, Commit, Cursor, RollbackOperation, Step, StepContext, StepKind
 
 #: What cannot begin in the middle keeps its worker for this long; the queue ends a task after ten minutes.
@@ -178,7 +180,8 @@ class ExportStep(Step):
             cursor=cursor,
             heartbeat=ctx.heartbeat,
         )
-        for place in places:
-            cursor = place.cursor
-            yield Batch(cursor, place.rows)
+        with pages_unmapped(connection):
+            for place in places:
+                cursor = place.cursor
+                yield Batch(cursor, place.rows)
         return dict(cursor)

@@ -16,17 +16,21 @@ CACHE_KIB = 4_000
 
 
 @contextmanager
-def pages_unmapped(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Read pages into a small cache of SQLite's own; inside a transaction that has begun the file stays mapped."""
+def pages_unmapped(connection: BaseDatabaseWrapper, *, cache_kib: int = CACHE_KIB) -> Iterator[None]:
+    """Read pages into a small cache of SQLite's own; inside a transaction that has begun the file stays mapped.
+
+    Who writes them wants a larger one.
+    """
     if connection.vendor != "sqlite":
         yield
         return
     before = {name: _pragma(connection, name) for name in ("mmap_size", "cache_size")}
-    _pragmas_set(connection, {"mmap_size": 0, "cache_size": -CACHE_KIB})
+    _pragmas_set(connection, {"mmap_size": 0, "cache_size": -cache_kib})
     try:
         yield
     finally:
-        _pragmas_set(connection, before)
+        if connection.vendor == "sqlite":  # the site may have moved meanwhile
+            _pragmas_set(connection, before)
 
 
 def _pragma(connection: BaseDatabaseWrapper, name: str) -> int:
