@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -103,7 +102,8 @@ class Rows:
     def chunks(self, after: Any) -> Iterator[Chunk]:
         """The rows behind a key, or all, by the chunk."""
         rows = self._wanted()
-        while batch := list(islice((rows.filter(pk__gt=after) if after is not None else rows).iterator(), BATCH_ROWS)):
+        # A bound that the database knows: PostgreSQL would put all rows behind a key aside for a cursor.
+        while batch := list((rows.filter(pk__gt=after) if after is not None else rows)[:BATCH_ROWS]):
             after = batch[-1].pk
             if self.model is Entry:
                 yield Chunk(self._entries(batch), after, batch)

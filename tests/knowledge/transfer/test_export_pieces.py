@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from knowledge.entries import entry_update
 from knowledge.models import CodeAlias, Entry, ErrorCode, Feedback, SearchQuery
@@ -194,6 +195,21 @@ def test_an_archive_that_was_made_while_people_wrote_has_no_row_that_hangs_in_th
     assert job.report["sections"]["entries"] == {"new": len(keys)}
     assert not any("invalid" in numbers for numbers in job.report["sections"].values()), job.report
     assert Feedback.objects.count() == len(found["kb_feedback"])
+
+
+def test_each_piece_asks_for_its_own_rows_and_not_for_all_that_are_left(small_pieces: None, tmp_path: Path) -> None:
+    filled()
+    asked: list[str] = []
+
+    def listened(execute: Any, sql: str, *given: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *given)
+
+    with connection.execute_wrapper(listened):
+        assert sum(place.rows for place in places(tmp_path)) > 5
+    read = [sql for sql in asked if 'FROM "search_history"' in sql]
+    assert len(read) == 4  # 2, 2, 1 and none
+    assert [sql for sql in read if "LIMIT 2" not in sql or "DECLARE" in sql] == []
 
 
 def written_meanwhile(number: int) -> None:
