@@ -137,7 +137,8 @@ class ExportStep(Step):
     commit: ClassVar[Commit] = Commit.OUTSIDE
 
     def estimate(self) -> int:
-        return self.wanted.rows_count()
+        with pages_unmapped(connection):  # whole indexes are read
+            return self.wanted.rows_count()
 
     def rollback_operation(self) -> RollbackOperation:
         return RollbackOperation(kind="file-remove", description="Remove the file")
