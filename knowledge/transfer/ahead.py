@@ -43,7 +43,8 @@ class Ahead:
     def __init__(self, process: subprocess.Popen[bytes] | None = None) -> None:
         self._process = process
         self._answers: Queue[Any] = Queue(ANSWERS_AHEAD)
-        self._begun = False
+        #: Whether it works on rows.
+        self.begun = False
         self._place = 0
         if process:
             Thread(target=_answers_taken, args=(process, self._answers), daemon=True).start()
@@ -52,7 +53,7 @@ class Ahead:
         """What has been made of the texts of these rows; it may be nothing, and the rows after them are begun."""
         if self._process is None:
             return {}
-        return self._received(rows) if self._begun else self._begin_after(rows[-1])
+        return self._received(rows) if self.begun else self._begin_after(rows[-1])
 
     def end(self) -> None:
         """Do without from here on."""
@@ -73,7 +74,7 @@ class Ahead:
                 self._failed()
             else:
                 _told(cast("subprocess.Popen[bytes]", self._process), {"place": row.place, "offset": row.offset})
-                self._begun, self._place = True, row.place
+                self.begun, self._place = True, row.place
         return {}
 
     def _failed(self) -> None:

@@ -134,6 +134,8 @@ def _section_written(
             write = partial(entries_write, work.job, labels=labels, user=work.job.user, known=ahead.known(some))
             _written(new_first, write, labels.forget)
         return judged
+    if ahead.begun:  # entries stand together, and are over
+        ahead.end()
     table_rows = work.table_judged(section, some)
     _written(
         [row for row in table_rows if row.verdict in {Verdict.NEW, Verdict.CHANGED}],

@@ -38,10 +38,10 @@ def begun(job: Import, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Ahead,
     with texts_ahead(job, path, {}) as ahead:
         for _ in range(3_000):
             assert ahead.known(rows[:10]) == {}
-            if ahead._begun:
+            if ahead.begun:
                 break
             time.sleep(0.01)
-        assert ahead._begun
+        assert ahead.begun
         yield ahead, rows[10:]
 
 
