@@ -35,6 +35,8 @@ ROWS_WORTH = 2_000
 ROWS_BEHIND = 1_000
 #: Answers, of some rows each, that wait for the first process.
 ANSWERS_AHEAD = 40
+#: Longest wait for an answer, which takes some milliseconds; a run that stands still for longer loses its lease.
+ANSWER_SECONDS = 20.0
 
 
 class Ahead:
@@ -78,7 +80,7 @@ class Ahead:
         return {}
 
     def _failed(self) -> None:
-        logger.error("The process that works on texts ahead has ended; the import goes on without it")
+        logger.error("The process that works on texts ahead has ended or hangs; the import goes on without it")
         self.end()
 
     def _received(self, rows: Sequence[SpooledRow]) -> Remembered:
@@ -86,7 +88,9 @@ class Ahead:
         if rows[0].place - self._place > ROWS_BEHIND:  # of most rows nothing is made
             self.end()
         while self._process and self._place < rows[-1].place:
-            answer = self._answers.get()
+            answer = None
+            with suppress(Empty):
+                answer = self._answers.get(timeout=ANSWER_SECONDS)
             if answer is None:
                 self._failed()
                 break
@@ -98,10 +102,11 @@ class Ahead:
 
 def _answers_taken(process: subprocess.Popen[bytes], answers: Queue[Any]) -> None:
     """Put each answer of the process into the queue, None behind the last one."""
-    with cast(IO[bytes], process.stdout) as output:
-        with suppress(OSError, EOFError, pickle.UnpicklingError):
+    try:
+        with cast(IO[bytes], process.stdout) as output, suppress(OSError, EOFError, pickle.UnpicklingError):
             while True:
                 answers.put(pickle.load(output))  # noqa: S301 - of our own process, which reads texts only
+    finally:
         answers.put(None)
 
 

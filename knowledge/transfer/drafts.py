@@ -49,9 +49,10 @@ def column_field(column: str, chosen: Mapping[str, str]) -> str:
 
 
 def row_texts(values: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Title, problem and solution of a row as its draft will have them."""
+    """Title, problem and solution of a row as its draft will have them; those too long for an entry are left out."""
     fields = ((column_field(column, chosen), value) for column, value in values.items())
-    return {name: _text_stored(name, value) for name, value in fields if name in _BOUNDS}
+    texts = {name: _text_stored(name, value) for name, value in fields if name in _BOUNDS}
+    return {name: text for name, text in texts.items() if len(text) <= _BOUNDS[name][1]}
 
 
 def _text_stored(name: str, value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -39,7 +40,8 @@ def test_the_row_says_what_the_search_says(plugins):
 
 def test_a_searcher_is_not_named(plugins):
     row = SearchAnalytics.objects.get(pk=builders.search(searcher="user:17").pk)
-    assert row.searcher and "17" not in row.searcher[:2] and row.searcher != "user:17"
+    assert re.fullmatch("[0-9a-f]{32}", row.searcher)
+    assert SearchAnalytics.objects.get(pk=builders.search(searcher="user:18").pk).searcher != row.searcher
     assert SearchAnalytics.objects.get(pk=builders.search(searcher="user:17").pk).searcher == row.searcher
     assert SearchAnalytics.objects.get(pk=builders.search(searcher="").pk).searcher == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,13 +13,14 @@ import pytest
 
 from knowledge.codes import codes_find
 from knowledge.markdown import markdown_rendered
-from knowledge.models import Entry, Import
+from knowledge.models import PROBLEM_CHARS, Entry, Import
 from knowledge.remembered import Remembered
 from knowledge.search import entry_search
 from knowledge.search.analysis import tokens_joined
 from knowledge.transfer import ahead as ahead_module
 from knowledge.transfer import importing
 from knowledge.transfer.ahead import ROWS_BEHIND, Ahead, texts_ahead
+from knowledge.transfer.drafts import row_texts
 from knowledge.transfer.files import ROWS, import_folder
 from knowledge.transfer.jobs import import_create, import_run
 from knowledge.transfer.options import ImportOptions
@@ -71,6 +73,22 @@ def test_a_process_that_ends_is_done_without(tmp_path: Path, monkeypatch: pytest
             assert set(ahead.known(left.pop(0))) <= set(MADE)
         assert left, "it had not made everything"
         assert ahead.known(left[0]) == {}
+
+
+def test_a_process_that_hangs_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "ANSWER_SECONDS", 0.2)
+    with begun(brought(tmp_path, 5_000), monkeypatch) as (ahead, rows):
+        assert ahead._process is not None
+        ahead._process.send_signal(signal.SIGSTOP)
+        left = [rows[first : first + 100] for first in range(0, len(rows), 100)]
+        while ahead._process is not None and left:
+            ahead.known(left.pop(0))
+        assert left, "it had not made everything"
+
+
+def test_texts_too_long_for_an_entry_are_not_worked_on() -> None:
+    values = {"title": "A title", "problem": "p" * (PROBLEM_CHARS[1] + 1), "solution": ["no", "text"], "other": "x"}
+    assert row_texts(values, {}) == {"title": "A title", "solution": "['no', 'text']"}
 
 
 def test_a_process_that_is_far_behind_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
