@@ -8,14 +8,19 @@ import resource
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from knowledge.errors import KnowledgeError
-from knowledge.transfer.limits import limits
+from knowledge.models import Import
+from knowledge.transfer.jobs import import_create
+from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reading import source_open
+from migrations_ops.archive import manifest_differences, tables_manifest
+from migrations_ops.checkpoints import tables_open
+from migrations_ops.gate import site_level
 from tests.knowledge.transfer.files import csv_text, json_file, row, written, xlsx_changed, xlsx_file, zip_file
 
 SHEET = "xl/worksheets/sheet1.xml"
@@ -173,21 +178,31 @@ CORPUS: dict[str, tuple[Maker, str]] = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def kept(settings: Settings) -> Path:
+    """The folder of what imports keep, with limits that suit the files here."""
+    few = {"file_bytes": LARGE * 3 // 2, "unpacked_bytes": 4 * LARGE, "shared_text_bytes": LARGE, "rows": 100_000}
+    settings.TRANSFER_LIMITS = settings.TRANSFER_LIMITS | few
+    return Path(settings.TRANSFER_DIR)
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("name", CORPUS)
-def test_a_broken_file_gets_its_message_soon_and_in_little_memory(tmp_path: Path, name: str) -> None:
+def test_a_broken_file_gets_its_message_soon_takes_little_memory_and_leaves_everything_as_it_was(
+    kept: Path, tmp_path: Path, name: str
+) -> None:
     make, words = CORPUS[name]
-    path = make(tmp_path)
-    most = replace(
-        limits(), file_bytes=int(1.5 * LARGE), unpacked_bytes=4 * LARGE, shared_text_bytes=LARGE, rows=100_000
-    )
+    path, site = make(tmp_path), tables_manifest(tables_open(site_level()))
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     with pytest.raises(KnowledgeError) as refused:
-        for _ in source_open(path, most=most).rows():
-            pass
+        import_create(path=path, options=ImportOptions(), actor="ada")
     assert words in str(refused.value), str(refused.value)
     assert refused.value.code in {"import_unreadable", "import_too_large"}
     assert time.monotonic() - began < SECONDS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEGABYTES * 1024
+    assert manifest_differences(site, tables_manifest(tables_open(site_level()))) == []
+    assert not Import.objects.exists()
+    assert not [path for path in kept.rglob("*") if path.is_file()]
 
 
 def test_a_file_that_is_gone_says_so(tmp_path: Path) -> None:

@@ -329,9 +329,11 @@ def test_options_that_do_not_exist_are_refused() -> None:
     ],
 )
 def test_a_row_that_cannot_be_an_entry_says_why(tmp_path: Path, values: dict[str, Any], words: str) -> None:
+    before = site()
     job = imported(json_file(tmp_path, [row(**values)]))
     assert numbers(job) == {"invalid": 1}
     assert words in next(iter(job.report["reasons"]))
+    assert unchanged(before) == []
 
 
 def test_hostile_and_odd_texts_are_stored_as_text(tmp_path: Path) -> None:
