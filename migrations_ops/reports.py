@@ -89,7 +89,7 @@ def finding_report(finding: Finding) -> dict[str, Any]:
 
 def run_report(run: Run) -> dict[str, Any]:
     """A run with its steps, and what can be done with it now."""
-    steps = [step_report(record, run) for record in run.steps.order_by("position")]
+    steps = [step_report(record) for record in run.steps.order_by("position")]
     return {
         "run": run.pk,
         "plan": run.plan_id,
@@ -143,9 +143,9 @@ def move_report(move: Move) -> dict[str, Any]:
     }
 
 
-def step_report(record: StepRecord, run: Run) -> dict[str, Any]:
+def step_report(record: StepRecord) -> dict[str, Any]:
     """One step: how far it is, how fast, and how long it still takes."""
-    rate = record.rows_done / record.busy_seconds if record.busy_seconds and record.rows_done else None
+    rate = _rate(record)
     left = max(0, record.rows_total - record.rows_done) if record.rows_total is not None else None
     running = record.state == StepState.RUNNING
     return {
@@ -164,6 +164,13 @@ def step_report(record: StepRecord, run: Run) -> dict[str, Any]:
         "finished_at": _iso(record.finished_at),
         "error": record.error,
     }
+
+
+def _rate(record: StepRecord) -> float | None:
+    """Rows a second: how fast it goes while it is under way, how fast it was when it is over; None where unknown."""
+    if record.state == StepState.RUNNING and record.recent_rows:
+        return record.recent_rows / record.recent_seconds
+    return record.rows_done / record.busy_seconds if record.busy_seconds and record.rows_done else None
 
 
 def progress(run: Run, steps: list[dict[str, Any]]) -> float:

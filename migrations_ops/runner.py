@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -29,6 +30,9 @@ ATTEMPTS_MAX = 5
 WAITING_CHARS = 300
 #: Pause before a command tries again what a lock or a lost connection has stopped, in seconds.
 RETRY_SECONDS = 0.5
+#: The rate of a step is that of about its last seconds, or of the last part of its time where that is longer.
+RECENT_SECONDS = 3.0
+RECENT_SHARE = 0.25
 
 TO_APPLY = (StepState.PENDING, StepState.RUNNING, StepState.FAILED)
 TO_REVERT = (
@@ -292,11 +296,23 @@ def _journal(ctx: StepContext, batch: Batch | None) -> None:
         changes["cursor" if forward else "revert_cursor"] = batch.cursor
         if forward:
             changes["rows_done"] = F("rows_done") + batch.rows
+            changes |= _rate_of_late(ctx.record, batch.rows, seconds)
     StepRecord.objects.filter(pk=ctx.record.pk).update(**changes)
     RunEvent.objects.bulk_create(
         RunEvent(run=ctx.run, plan=ctx.run.plan, step=ctx.record.name, message=line) for line in ctx.lines
     )
     ctx.lines.clear()
+
+
+def _rate_of_late(record: StepRecord, rows: int, seconds: float) -> dict[str, Any]:
+    """Rows and seconds of late, each moment counting less the longer ago it is."""
+    window = max(RECENT_SECONDS, record.busy_seconds * RECENT_SHARE)
+    fade = math.exp(-seconds / window)
+    counts = window * (1 - fade) / seconds if seconds else 1.0
+    return {
+        "recent_rows": F("recent_rows") * fade + rows * counts,
+        "recent_seconds": F("recent_seconds") * fade + seconds * counts,
+    }
 
 
 def _database_trouble(lease: Lease, run: Run, record: StepRecord, error: Exception) -> Outcome:

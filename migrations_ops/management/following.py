@@ -11,6 +11,7 @@ from django.core.management.base import OutputWrapper
 from migrations_ops.management.reporting import EXIT_RUN_FAILED, POLL_SECONDS, RESTING
 from migrations_ops.models import Run, RunState, StepRecord, StepState
 from migrations_ops.place.follow import place_follow
+from migrations_ops.reports import step_report
 from migrations_ops.runner import run_inline
 from migrations_ops.runs import MOVING, run_get, run_pause
 
@@ -29,7 +30,6 @@ class RunProgress:
         self.every = LOOK_SECONDS if self.live else LINE_SECONDS
         self.looked, self.shown = clock(), False
         self.said = ""
-        self.step, self.began = "", (0.0, 0)
 
     def look(self, run_id: int) -> None:
         """Say what is done, unless that was said a moment ago."""
@@ -38,7 +38,7 @@ class RunProgress:
         self.looked = now
         record = StepRecord.objects.filter(run=run_id, state__in=[StepState.RUNNING, StepState.REVERTING]).first()
         if record is not None:
-            self.say(self._line(record, now))
+            self.say(_line(record))
 
     def say(self, text: str) -> None:
         """A line that the next one replaces, where that can be; the same line is said once."""
@@ -55,19 +55,18 @@ class RunProgress:
             self.stream.write("")
         self.shown = False
 
-    def _line(self, record: StepRecord, now: float) -> str:
-        if record.name != self.step:
-            self.step, self.began = record.name, (now, record.rows_done)
-        if record.state == StepState.REVERTING:
-            return f"Taking back: {record.title}"
-        known = record.rows_total if record.rows_total and record.rows_total >= record.rows_done else None
-        text = f"{record.title}: {record.rows_done:,}{f' of {known:,}' if known else ''} rows"
-        seconds, rows = now - self.began[0], record.rows_done - self.began[1]
-        if seconds <= 0 or rows <= 0:
-            return text
-        rate = rows / seconds
-        left = f", {_left((known - record.rows_done) / rate)} left" if known else ""
-        return f"{text}, {rate:,.0f} a second{left}"
+
+def _line(record: StepRecord) -> str:
+    """How far a step is, how fast, and how long it still takes."""
+    if record.state == StepState.REVERTING:
+        return f"Taking back: {record.title}"
+    report = step_report(record)
+    done, rate, left = report["rows_done"], report["rows_per_second"], report["eta_seconds"]
+    known = report["rows_total"] if report["rows_total"] and report["rows_total"] >= done else None
+    text = f"{record.title}: {done:,}{f' of {known:,}' if known else ''} rows"
+    if not rate:
+        return text
+    return f"{text}, {rate:,.0f} a second{f', {_left(left)} left' if known and left is not None else ''}"
 
 
 def _left(seconds: float) -> str:

@@ -131,6 +131,9 @@ class StepRecord(models.Model):
     #: Seconds spent in batches, forward and back; with rows_done it gives the measured rate.
     busy_seconds = models.FloatField(default=0.0)
     revert_busy_seconds = models.FloatField(default=0.0)
+    #: Rows and seconds of the latest batches, older ones counting less and less: the rate at which it goes now.
+    recent_rows = models.FloatField(default=0.0)
+    recent_seconds = models.FloatField(default=0.0)
     #: Starts since the last committed batch; too many mean that the step kills its worker.
     attempts = models.PositiveSmallIntegerField(default=0)
     result = models.JSONField(default=dict)

@@ -99,7 +99,7 @@ def ours(_entries: int, file: Path) -> dict[str, float]:
 
     def look() -> None:
         record = StepRecord.objects.filter(run=run, state=StepState.RUNNING).first()
-        report = step_report(record, run) if record else {}
+        report = step_report(record) if record else {}
         if report.get("rows_total") and 0.1 <= report["rows_done"] / report["rows_total"] <= 0.9:
             looks.append((time.perf_counter(), report["eta_seconds"]))
 

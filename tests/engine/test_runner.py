@@ -52,6 +52,17 @@ def test_a_run_applies_its_steps_in_order_and_counts_their_rows(monkeypatch: Any
     assert list(run.steps.values_list("rows_done", "rows_total")) == [(3, 3), (2, 2)]
 
 
+def test_the_rate_is_that_of_the_latest_batches(monkeypatch: Any) -> None:
+    def slow_at_first(number: int, ctx: Any) -> None:
+        ctx.counted_until -= 100.0 if number == 0 else 1.0
+
+    run = run_inline(run_of(monkeypatch, TagStep(name="a", title="A", count=12, trouble=slow_at_first)).pk)
+
+    step = run.steps.get()
+    assert step.rows_done / step.busy_seconds < 0.12
+    assert 0.8 < step.recent_rows / step.recent_seconds < 1.1
+
+
 def test_a_failed_batch_is_undone_and_a_retry_goes_on_behind_the_last_commit(monkeypatch: Any) -> None:
     failing = [1]
 

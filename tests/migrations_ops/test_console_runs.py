@@ -73,6 +73,16 @@ def test_a_running_step_shows_rows_rate_and_time_left(admin_client: Client) -> N
     assert (step["rows_done"], step["rows_total"], step["rows_per_second"], step["eta_seconds"]) == (1500, 4500, 500, 6)
 
 
+def test_the_time_left_follows_the_rate_of_the_latest_batches(admin_client: Client) -> None:
+    run = a_run(done=6)
+    slow_before = {"rows_done": 1_500, "rows_total": 4_500, "busy_seconds": 30.0}
+    run.steps.filter(position=6).update(**slow_before, recent_rows=1_000.0, recent_seconds=2.0)
+
+    step = admin_client.get(reverse("console:run_json", args=[run.pk])).json()["steps"][6]
+
+    assert (step["rows_per_second"], step["eta_seconds"]) == (500, 6)
+
+
 def test_a_failure_is_shown_in_full_and_escaped(admin_client: Client) -> None:
     run = a_run(state=RunState.FAILED, error="too <large>")
 
