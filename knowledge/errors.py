@@ -182,6 +182,13 @@ class ImportTooLargeError(KnowledgeError):
     code = "import_too_large"
 
 
+class ImportNotKeptError(KnowledgeError):
+    """The file could not be kept in {folder}: {reason}. Nothing was imported. Make room there, or let the site write
+    there, and bring the file again."""
+
+    code = "import_not_kept"
+
+
 class ImportOptionError(KnowledgeError):
     """The option {option} of an import cannot be “{value}”. Known here: {known}."""
 

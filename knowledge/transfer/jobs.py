@@ -8,11 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from knowledge.errors import ImportGoneError, ImportRefusedError, ImportStateError, KnowledgeError
+from knowledge.errors import (
+    ImportGoneError,
+    ImportNotKeptError,
+    ImportRefusedError,
+    ImportStateError,
+    KnowledgeError,
+)
 from knowledge.models import Entry, Import, ImportState
 from knowledge.transfer.files import FACTS, Readable, file_copied, import_files_remove, import_folder
 from knowledge.transfer.importing import Heartbeat, import_check, import_read, import_write, invalid_refused
@@ -39,7 +46,7 @@ def import_bring(
 ) -> Import:
     """Bring a file: keep a copy and look at its beginning. Its rows are read by the preview or the import.
 
-    Raises ImportUnreadableError, ImportTooLargeError; then nothing is kept.
+    Raises ImportUnreadableError, ImportTooLargeError, ImportNotKeptError; then nothing is kept.
     """
     job = Import.objects.create(file_name=file_name[-255:], options=options.as_dict(), created_by=actor, user=user)
     with _removed_when_refused(job):
@@ -64,8 +71,9 @@ def import_create(
     file_name: str = "",
     heartbeat: Heartbeat = lambda: None,
 ) -> Import:
-    """Bring a file and read it to its end. Raises ImportUnreadableError, ImportTooLargeError; then nothing is kept.
+    """Bring a file and read it to its end.
 
+    Raises ImportUnreadableError, ImportTooLargeError, ImportNotKeptError; then nothing is kept.
     `heartbeat` is called now and then while the file is read; when it raises, nothing is kept either.
     """
     with path.open("rb") as file:
@@ -81,8 +89,10 @@ def import_create(
 def _removed_when_refused(job: Import) -> Iterator[None]:
     try:
         yield
-    except (KnowledgeError, OSError, KeyboardInterrupt):
+    except BaseException as error:
         import_remove(job)
+        if isinstance(error, OSError):
+            raise ImportNotKeptError(folder=settings.TRANSFER_DIR, reason=error.strerror or error) from error
         raise
 
 

@@ -13,15 +13,25 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from knowledge.errors import KnowledgeError
+from knowledge.errors import ImportNotKeptError, KnowledgeError
 from knowledge.models import Import
+from knowledge.transfer import jobs
 from knowledge.transfer.jobs import import_create
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reading import source_open
 from migrations_ops.archive import manifest_differences, tables_manifest
 from migrations_ops.checkpoints import tables_open
 from migrations_ops.gate import site_level
-from tests.knowledge.transfer.files import csv_text, json_file, row, written, xlsx_changed, xlsx_file, zip_file
+from tests.knowledge.transfer.files import (
+    csv_file,
+    csv_text,
+    json_file,
+    row,
+    written,
+    xlsx_changed,
+    xlsx_file,
+    zip_file,
+)
 
 SHEET = "xl/worksheets/sheet1.xml"
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -201,6 +211,18 @@ def test_a_broken_file_gets_its_message_soon_takes_little_memory_and_leaves_ever
     assert time.monotonic() - began < SECONDS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEGABYTES * 1024
     assert manifest_differences(site, tables_manifest(tables_open(site_level()))) == []
+    assert not Import.objects.exists()
+    assert not [path for path in kept.rglob("*") if path.is_file()]
+
+
+@pytest.mark.django_db
+def test_a_file_that_finds_no_room_says_so_and_is_forgotten(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = jobs.file_copied
+    monkeypatch.setattr(jobs, "file_copied", lambda file, _to, **bounds: copied(file, Path("/dev/full"), **bounds))
+    with pytest.raises(ImportNotKeptError, match="No space left on device"):
+        import_create(path=csv_file(tmp_path, row()), options=ImportOptions(), actor="ada")
     assert not Import.objects.exists()
     assert not [path for path in kept.rglob("*") if path.is_file()]
 
