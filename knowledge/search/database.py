@@ -278,6 +278,17 @@ def labels_of(found: Sequence[int]) -> list[str]:
     )
 
 
+def labels_found(asked: Asked, *, limit: int) -> list[str]:
+    """The labels of the rows that fit, best static rank first."""
+    asking = {0: _Asking(asked, Index.WORDS, limit)}
+    answer: dict[int, list[tuple[Any, ...]]] = {}
+    while all(asked.groups) and not answer:
+        found, params = _of_each(asking)
+        sql = f"SELECT f.n, f.rank, d.labels FROM ({found}) AS f JOIN kb_search_docs d ON d.rank = f.rank"
+        answer = _answered(asking, rows(sql, params))
+    return [row[2] for row in sorted(answer.get(0, []))]
+
+
 def tag_names(found: Sequence[int]) -> dict[int, str]:
     """The names of the tags with these numbers."""
     return dict(rows(f"SELECT id, name FROM kb_tags WHERE id IN ({numbers(found)})")) if found else {}

@@ -80,6 +80,13 @@ class _Found:
             return [one.rank for one in self.ordered]
         return database.ranks(self.further, Index.WORDS, limit=COUNT_CAP + 1)
 
+    @cached_property
+    def labels(self) -> list[str]:
+        """The labels of each of the `rows`."""
+        if self.further is None:
+            return database.labels_of([one.rank for one in self.ordered])
+        return database.labels_found(self.further, limit=COUNT_CAP + 1)
+
     def page_sorted(self, order: SearchOrder, first: int, size: int) -> dict[int, float]:
         """Rank and score of the rows of one page in another order than the best first."""
         scores = {one.rank: one.score for one in self.ordered}
@@ -88,7 +95,8 @@ class _Found:
 
     def total(self) -> int:
         """How many were found, up to one more than COUNT_CAP."""
-        return self._total or len(self.rows)
+        known = self.labels if "labels" in vars(self) else None
+        return self._total or len(self.rows if known is None else known)
 
 
 def entry_search(
@@ -127,7 +135,7 @@ def entry_search(
         elapsed_ms=(perf_counter() - began) * 1000,
         codes=query.codes,
         count_total=lambda: (min(found.total(), COUNT_CAP) + added, found.total() > COUNT_CAP),
-        count_facets=facet_counter(plan, lambda: found.rows[:COUNT_CAP], strict=strict, cap=COUNT_CAP),
+        count_facets=facet_counter(plan, lambda: found.labels[:COUNT_CAP], strict=strict, cap=COUNT_CAP),
         did_you_mean=_meant(text, plan, hits),
     )
 

@@ -9,36 +9,36 @@ from itertools import chain
 
 from knowledge.models import Category, Severity
 from knowledge.search import database
-from knowledge.search.database import Index, label
+from knowledge.search.database import label
 from knowledge.search.plan import Plan, labels_of
 from knowledge.search.types import FacetCount, Facets
 
 TAGS_COUNTED = 20
 
 _TAG = label("tag", "")
+_TOP = label("top", "")
 
 
-def facet_counter(plan: Plan, rows: Callable[[], list[int]], *, strict: bool, cap: int) -> Callable[[], Facets]:
+def facet_counter(plan: Plan, found: Callable[[], list[str]], *, strict: bool, cap: int) -> Callable[[], Facets]:
     """Counts the facets when they are asked for: a page that is typed into does not need them.
 
-    `rows` gives the results. Each filter's values are counted under the other filters, at most `cap`
-    rows; where some words are enough (`strict` is False), among the results. What is counted are the labels
+    `found` gives the labels of each result. Each filter's values are counted under the other filters, at most
+    `cap` rows; where some words are enough (`strict` is False), among the results. What is counted are the labels
     of the rows: to ask for the tags of each entry takes three times as long.
     """
 
-    def rows_without(name: str, found: list[int]) -> list[int]:
+    def counted_without(name: str, labels: Counter[str]) -> Counter[str]:
         if not strict or not getattr(plan.query.filters, name):
-            return found
+            return labels
         filters = replace(plan.query.filters, **{name: ""})
-        return database.ranks(replace(plan.asked, labels=labels_of(filters)), Index.WORDS, limit=cap)
+        return _counted(database.labels_found(replace(plan.asked, labels=labels_of(filters)), limit=cap))
 
     def count() -> Facets:
         filters = plan.query.filters
-        found = rows()
-        labels = _counted(found)
-        categories = _counted(rows_without("category", found)) if filters.category else labels
-        severities = _counted(rows_without("severity", found)) if filters.severity else labels
-        tags = _counted(rows_without("tag", found)) if filters.tag else labels
+        labels = _counted(found())
+        categories = counted_without("category", labels)
+        severities = counted_without("severity", labels)
+        tags = counted_without("tag", labels)
         return Facets(
             category=_listed(_of("category", Category.values, categories), filters.category, _category_label),
             severity=_listed(_of("severity", Severity.values, severities), filters.severity, _severity_label),
@@ -48,9 +48,9 @@ def facet_counter(plan: Plan, rows: Callable[[], list[int]], *, strict: bool, ca
     return count
 
 
-def _counted(found: Sequence[int]) -> Counter[str]:
-    """How many of these rows have each label."""
-    return Counter(chain.from_iterable(map(str.split, database.labels_of(found))))
+def _counted(found: Sequence[str]) -> Counter[str]:
+    """How many of these rows have each label; tops, which come last, are left out."""
+    return Counter(chain.from_iterable(labels.partition(_TOP)[0].split() for labels in found))
 
 
 def _of(field: str, values: Sequence[str], labels: Counter[str]) -> dict[str, int]:

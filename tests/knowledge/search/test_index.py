@@ -63,8 +63,23 @@ def test_the_index_tables_can_be_dropped_and_made_again() -> None:
         migration.drop(None, editor)
         migration.build(None, editor)
         importlib.import_module("knowledge.migrations.0010_search_gathers").gather(None, editor)
+        importlib.import_module("knowledge.migrations.0011_search_narrow").narrow(None, editor)
     assert entry_search("zebra").total == 1
     assert index_rebuild() == 1
+
+
+@pytest.mark.django_db
+def test_the_rows_that_a_search_reads_on_postgresql_are_narrow(on_sqlite: bool) -> None:
+    if on_sqlite:
+        pytest.skip("FTS5 keeps its own rows")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO kb_search_vectors (rank, head, words) SELECT n, 'zebra', "
+            "(SELECT array_to_tsvector(array_agg('word' || w)) FROM generate_series(1, 80) AS w) "
+            "FROM generate_series(1, 200) AS n"
+        )
+        cursor.execute("SELECT count(DISTINCT (ctid::text::point)[0]) FROM kb_search_vectors")
+        assert cursor.fetchone()[0] <= 4
 
 
 @pytest.mark.django_db
