@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.story import IMAGES, PASSWORD, RUN_MS, USER
+from tests.browser.pictures import PASSWORD, USER, Shoot, studio
+from tests.browser.story import RUN_MS
 from tests.sites import ServedSite, Site
 
-Shoot = Callable[[str], None]
 #: Stages that the README shows.
 SHOWN = {"bulk-rows", "checks", "health"}
 #: Rows of the spreadsheet whose title a person changes.
@@ -184,26 +182,8 @@ def repaired(page: Page, served: ServedSite, shoot: Shoot) -> None:
 
 def main() -> None:
     """Serve a new site, walk through the story, keep the pictures."""
-    from tests.browser.chromium import chromium
-
-    everything = len(sys.argv) > 1
-    images = Path(sys.argv[1]) if everything else IMAGES
-    images.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        account = {"KB_ADMIN_USER": USER, "KB_ADMIN_PASSWORD": PASSWORD}
-        site = Site("sqlite", Path(folder) / "site", "", account)
-        site.data_dir.mkdir()
-        browser = playwright.chromium.launch(executable_path=str(chromium()), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-
-        def shoot(name: str) -> None:
-            if everything or name in SHOWN:
-                page.screenshot(path=images / f"{name}.png", full_page=everything)
-            sys.stdout.write(f"{name}.png\n")
-
-        with site.served() as served:
-            walk(page, served, Path(folder), shoot)
-        browser.close()
+    with studio(SHOWN) as here, here.site.served() as served, tempfile.TemporaryDirectory() as folder:
+        walk(here.page, served, Path(folder), here.shoot)
 
 
 if __name__ == "__main__":

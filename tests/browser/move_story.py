@@ -9,16 +9,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.story import IMAGES, PASSWORD, USER, Shoot, log_in
+from tests.browser.pictures import Shoot, studio
+from tests.browser.story import log_in
+from tests.postgres import postgres_server
 
 #: The pictures that the documentation shows.
-SHOWN = ("move-copying", "move-ready", "move-way-back")
+SHOWN = {"move-copying", "move-ready", "move-way-back"}
 #: Longest wait for a part of a run beside the load, in milliseconds.
 RUN_MS = 300_000
 #: Rows of the search history, so that the copy takes a moment.
@@ -119,39 +119,21 @@ def go_back(page: Page, address: str, number: str, shoot: Shoot) -> None:
 
 def main() -> int:
     """Serve a new site, move it there and back under load, keep the pictures; 0 when nobody met an error."""
-    from tests.browser.chromium import chromium
-    from tests.postgres import postgres_server
-    from tests.sites import Site
-
     expect.set_options(timeout=30_000)  # the load works beside it
-    everything = len(sys.argv) > 1
-    images = Path(sys.argv[1]) if everything else IMAGES
-    images.mkdir(parents=True, exist_ok=True)
     target = postgres_server().create_database()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        account = {"KB_ADMIN_USER": USER, "KB_ADMIN_PASSWORD": PASSWORD}
-        site = Site("sqlite", Path(folder), "", account)
-        site.manage("migrate", "--verbosity=0")
-        site.manage("shell", "--verbosity=0", "--command", ROWS)
-        browser = playwright.chromium.launch(executable_path=str(chromium()), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-
-        def shoot(name: str) -> None:
-            if everything or name in SHOWN:
-                page.screenshot(path=images / f"{name}.png", full_page=everything)
-            sys.stdout.write(f"{name}.png\n")
-
-        with site.served() as served:
-            load = site.spawn("-m", "tests.load", served.address, "--seconds", "600", stdout=subprocess.PIPE)
+    with studio(SHOWN) as here:
+        here.site.manage("migrate", "--verbosity=0")
+        here.site.manage("shell", "--verbosity=0", "--command", ROWS)
+        with here.site.served() as served:
+            load = here.site.spawn("-m", "tests.load", served.address, "--seconds", "600", stdout=subprocess.PIPE)
             try:
-                walk(page, served.address, target, shoot)
+                walk(here.page, served.address, target, here.shoot)
             except Exception:
-                sys.stdout.write(page.locator("main").inner_text())
+                sys.stdout.write(here.page.locator("main").inner_text())
                 raise
             finally:
                 load.send_signal(signal.SIGINT)
                 sys.stdout.write(load.communicate(timeout=60)[0].rpartition("\r")[2])
-        browser.close()
     return load.returncode
 
 

@@ -7,19 +7,13 @@ of every stage in docs/images.
 from __future__ import annotations
 
 import re
-import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-USER, PASSWORD = "admin", "a-password-for-the-story"
+from tests.browser.pictures import PASSWORD, USER, Shoot, studio
+
 #: Longest wait for a run to end, in milliseconds.
 RUN_MS = 90_000
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-
-Shoot = Callable[[str], None]
 
 
 def walk(page: Page, address: str, shoot: Shoot) -> None:
@@ -116,23 +110,8 @@ def come_back(page: Page, address: str, shoot: Shoot) -> None:
 
 def main() -> None:
     """Serve a new site, walk through the story, keep the pictures."""
-    from tests.browser.chromium import chromium
-    from tests.sites import Site
-
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        account = {"KB_ADMIN_USER": USER, "KB_ADMIN_PASSWORD": PASSWORD}
-        site = Site("sqlite", Path(folder), f"sqlite://{folder}/kb.sqlite3", account)
-        browser = playwright.chromium.launch(executable_path=str(chromium()), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-
-        def shoot(name: str) -> None:
-            page.screenshot(path=IMAGES / f"{name}.png")
-            sys.stdout.write(f"{name}.png\n")
-
-        with site.served() as served:
-            walk(page, served.address, shoot)
-        browser.close()
+    with studio() as here, here.site.served() as served:
+        walk(here.page, served.address, here.shoot)
 
 
 if __name__ == "__main__":

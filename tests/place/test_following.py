@@ -393,14 +393,19 @@ def test_a_database_that_is_not_the_one_is_not_used(
     assert connection.turn.depth == 0
 
 
-def test_a_connection_that_is_made_when_the_site_has_just_left_reads_on_and_follows_before_it_writes(
-    house: House, vendor: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def left_just_now(house: House, vendor: str, monkeypatch: pytest.MonkeyPatch, *, site: str) -> None:
+    """The site has left its database for the other one, which is noted there for this site, and nobody has looked yet."""
     connection.close()
     monkeypatch.setattr("migrations_ops.place.following._checked", set())
     house.move(house.other(vendor))
     record_table_create(house.beside[vendor])
-    record_write(house.beside[vendor], Record(house.place(vendor, 1).site, epoch=1, live=False))
+    record_write(house.beside[vendor], Record(site, epoch=1, live=False))
+
+
+def test_a_connection_that_is_made_when_the_site_has_just_left_reads_on_and_follows_before_it_writes(
+    house: House, vendor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_just_now(house, vendor, monkeypatch, site=house.place(vendor, 1).site)
     connection.ensure_connection()
     assert connection.vendor == vendor
     tag("one")
@@ -410,11 +415,7 @@ def test_a_connection_that_is_made_when_the_site_has_just_left_reads_on_and_foll
 def test_a_database_of_another_move_is_not_used_because_the_site_has_moved_since(
     house: House, vendor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection.close()
-    monkeypatch.setattr("migrations_ops.place.following._checked", set())
-    house.move(house.other(vendor))
-    record_table_create(house.beside[vendor])
-    record_write(house.beside[vendor], Record("f" * 32, epoch=1, live=False))
+    left_just_now(house, vendor, monkeypatch, site="f" * 32)
     with pytest.raises(PlaceMismatchError):
         connection.ensure_connection()
 
