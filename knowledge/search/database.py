@@ -67,6 +67,8 @@ class Asked:
 Document = tuple[Any, ...]
 #: Number of the first field of a Document, codes; title, tags, problem and solution follow.
 FIRST_FIELD = 2
+#: Fields of the labels that PostgreSQL's rows have in short.
+_SHORT = {"c": "category", "s": "severity", "": "tag"}
 _DOCUMENT = ("rank", "merit", "codes", "title", "tags", "problem", "solution")
 _RANK = itemgetter(1)
 
@@ -279,14 +281,23 @@ def labels_of(found: Sequence[int]) -> list[str]:
 
 
 def labels_found(asked: Asked, *, limit: int) -> list[str]:
-    """The labels of the rows that fit, best static rank first."""
+    """The labels of the rows that fit, best static rank first; on PostgreSQL as `label_long` reads them."""
     asking = {0: _Asking(asked, Index.WORDS, limit)}
     answer: dict[int, list[tuple[Any, ...]]] = {}
     while all(asked.groups) and not answer:
-        found, params = _of_each(asking)
-        sql = f"SELECT f.n, f.rank, d.labels FROM ({found}) AS f JOIN kb_search_docs d ON d.rank = f.rank"
-        answer = _answered(asking, rows(sql, params))
+        found, params = asking[0].question()
+        table, column = ("kb_search_docs", "labels") if is_sqlite() or asked.everything else ("", "facets")
+        sql = f"SELECT 0, f.rank, {column} FROM ({found}) AS f"
+        answer = _answered(asking, rows(f"{sql} JOIN {table} d ON d.rank = f.rank" if table else sql, params))
     return [row[2] for row in sorted(answer.get(0, []))]
+
+
+def label_long(short: str) -> str:
+    """A label as `labels` has it, from one of those or as PostgreSQL's rows have it in short: "c.cobol", "12"."""
+    if short[0] == "/":
+        return short
+    field, _, value = short.rpartition(".")
+    return label(_SHORT[field], value)
 
 
 def tag_names(found: Sequence[int]) -> dict[int, str]:
@@ -326,8 +337,8 @@ def _ranks_sql(asked: Asked, index: Index, limit: int) -> tuple[str, list[str]]:
         return f"{sql} ORDER BY rowid LIMIT {limit:d}", [_fts5(asked)]
     # The sums keep the planner from reading all rows in order of rank, vectors and all.
     between = f"rank + 0 >= {first:d} AND rank + 0 < {end:d}" if first else f"rank + 0 < {end:d}"
-    sql = f"SELECT rank FROM kb_search_vectors WHERE {index.value} @@ %s::tsquery AND {between}"
-    return f"SELECT rank FROM ({sql} ORDER BY rank + 0 LIMIT {limit:d}) AS found", [_tsquery(asked)]
+    sql = f"SELECT rank, facets FROM kb_search_vectors WHERE {index.value} @@ %s::tsquery AND {between}"
+    return f"SELECT rank, facets FROM ({sql} ORDER BY rank + 0 LIMIT {limit:d}) AS found", [_tsquery(asked)]
 
 
 def _fts5(asked: Asked) -> str:

@@ -50,7 +50,8 @@ def facet_counter(plan: Plan, found: Callable[[], list[str]], *, strict: bool, c
 
 def _counted(found: Sequence[str]) -> Counter[str]:
     """How many of these rows have each label; tops, which come last, are left out."""
-    return Counter(chain.from_iterable(labels.partition(_TOP)[0].split() for labels in found))
+    counts = Counter(chain.from_iterable(labels.partition(_TOP)[0].split() for labels in found))
+    return Counter({database.label_long(name): count for name, count in counts.items()})
 
 
 def _of(field: str, values: Sequence[str], labels: Counter[str]) -> dict[str, int]:

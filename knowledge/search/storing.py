@@ -113,14 +113,23 @@ def _fts_fill(cursor: CursorWrapper) -> None:
 
 
 def _vectors_fill(cursor: CursorWrapper) -> None:
-    """The same expression as that of the trigger, which a migration has made."""
-    vectors = (
+    """The same expressions as those of the trigger, which a migration has made."""
+    values = [
         f"array_to_tsvector(array_remove(string_to_array({_joined(each)}, ' '), ''))" for each in _FOLLOWED.values()
-    )
+    ]
     cursor.execute("DELETE FROM kb_search_vectors")
     cursor.execute(
-        f"INSERT INTO kb_search_vectors (rank, head, words) SELECT rank, {', '.join(vectors)} FROM kb_search_docs"
+        f"INSERT INTO kb_search_vectors (rank, head, words, facets) SELECT rank, {', '.join(values)}, {_facets()} "
+        "FROM kb_search_docs"
     )
+
+
+def _facets() -> str:
+    """SQL of what PostgreSQL's rows have of the labels: category, severity and numbers of the tags, in short."""
+    labels = "split_part(split_part(labels, ' /code.', 1), ' /top.', 1)"
+    for long, short in ((" /e /category.", "c."), ("/severity.", "s."), ("/tag.", "")):
+        labels = f"replace({labels}, '{long}', '{short}')"
+    return f"rtrim({labels})"
 
 
 def _joined(columns: Iterable[str]) -> str:

@@ -64,6 +64,7 @@ def test_the_index_tables_can_be_dropped_and_made_again() -> None:
         migration.build(None, editor)
         importlib.import_module("knowledge.migrations.0010_search_gathers").gather(None, editor)
         importlib.import_module("knowledge.migrations.0011_search_narrow").narrow(None, editor)
+        importlib.import_module("knowledge.migrations.0012_search_facets").add(None, editor)
     assert entry_search("zebra").total == 1
     assert index_rebuild() == 1
 
