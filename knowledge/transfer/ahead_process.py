@@ -28,15 +28,17 @@ def main() -> None:
     from knowledge.transfer.spool import spool_rows
 
     setup = json.loads(sys.stdin.readline())
-    answer, out = pickle.Pickler, sys.stdout.buffer
-    answer(out).dump(True)
-    out.flush()
+    _answer(True)
     start = json.loads(sys.stdin.readline())
     rows = spool_rows(Path(setup["rows"]), place=start["place"], offset=start["offset"])
     while some := list(islice(rows, ANSWER_ROWS)):
         known = texts_made((one.row.values for one in some if not one.row.problem), setup["columns"])
-        answer(out, pickle.HIGHEST_PROTOCOL).dump((some[-1].place, known))
-        out.flush()
+        _answer((some[-1].place, known))
+
+
+def _answer(facts: object) -> None:
+    pickle.dump(facts, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+    sys.stdout.buffer.flush()
 
 
 def texts_made(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> object:
