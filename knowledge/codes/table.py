@@ -187,7 +187,7 @@ FORMS: tuple[CodeForm, ...] = (
     ),
     CodeForm(
         CodeKind.SQLCODE,
-        rf"(?<![.+-])()-({one_of(SQLCODES)})(?!\.\d)",
+        rf"(?<![.+)\]-])()-({one_of(SQLCODES)})(?!\.\d)",
         _sqlcode,
         {"insert got -803": "SQLCODE -803", "rolled back (-911)": "SQLCODE -911", "\u2014805": "SQLCODE -805"},
     ),

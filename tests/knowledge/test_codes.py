@@ -33,7 +33,7 @@ def test_a_canonical_form_is_its_own_canonical_form(form: CodeForm) -> None:
     [
         "4038", "35", "2035", "the 35 files", "call 2035 again", "S390", "STEP S010", "soda", "SAFE", "also", "status ok",
         "the system 370 emulator", "HTTP status 404", "reason 3", "1-803", "x.-803", "2.5-805", "U0000", "status code no",
-        "it's 100 percent", "PS0C7X", "MY_S0C7",
+        "it's 100 percent", "PS0C7X", "MY_S0C7", "reason 032(000)-104", "line [12]-803",
     ],
 )  # fmt: skip
 def test_ordinary_words_and_numbers_are_no_codes_in_running_text(text: str) -> None:
