@@ -23,8 +23,10 @@ from knowledge.search.rank import TOPS, ranks_of_status
 
 _FOREIGN = re.compile(r"[^\w.$#@/-]")
 
-#: Rows that PostgreSQL finds and sorts in no time; where more are likely it asks a top of the rows first.
+#: Rows that PostgreSQL finds and sorts in no time, and how many times as many as are wanted; where more are likely
+#: it asks a top of the rows first.
 SORTED_ROWS = 1_000
+SORTED_TIMES = 4
 #: How many more rows a top should have than are wanted.
 TOP_MARGIN = (1.25, 200)
 #: The largest top that is asked has one row of so many.
@@ -194,9 +196,11 @@ class _Asking:
         self.asked, self.index, self.limit = asked, index, limit
         #: The share of the rows that is likely to fit, by what is known.
         self._share = asked.share * (HEAD_SHARE if index is Index.HEAD else 1.0)
+        #: So many rows are found and sorted without a top.
+        self._quick = max(SORTED_ROWS, SORTED_TIMES * limit)
         #: The top that is asked; -1 for all rows.
         self._top = -1
-        self._top = self._next_top() if asked.tops and asked.share * asked.rows > SORTED_ROWS else -1
+        self._top = self._next_top() if asked.tops and asked.share * asked.rows > self._quick else -1
 
     def question(self) -> tuple[str, list[str]]:
         """SELECT of the ranks."""
@@ -210,7 +214,7 @@ class _Asking:
         if self._top < 0 or count == self.limit:
             return True
         self._share = count / self.asked.tops[self._top]
-        self._top = self._next_top() if self._share * self.asked.rows > SORTED_ROWS else -1
+        self._top = self._next_top() if self._share * self.asked.rows > self._quick else -1
         return False
 
     def has_few(self) -> bool:

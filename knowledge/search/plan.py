@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod, sqrt
+from time import monotonic
 from uuid import UUID
 
 from knowledge.models import EntryStatus
 from knowledge.search import terms
-from knowledge.search.database import TOP_LABELS, Asked, is_sqlite, label, rows
+from knowledge.search.database import TOP_LABELS, Asked, is_sqlite, label, rows, searched
 from knowledge.search.known import Known, known
 from knowledge.search.query import Alternative, Group, Query, query_with_codes
 from knowledge.search.score import rarity
@@ -21,6 +22,10 @@ MEANT_WEIGHT = 0.8
 WORDS_SHARE = 0.5
 #: Of the entries with the rarest of several words at least about so many have the others too.
 COMPANY = 0.25
+#: The sizes of the tops are asked again after this time.
+TOPS_SECONDS = 60.0
+#: Alias of a database -> when its tops were asked, how many rows each has.
+_tops: dict[str, tuple[float, tuple[int, ...]]] = {}
 #: No tag or code has this number, so no entry its label.
 _NONE = 0
 
@@ -62,11 +67,10 @@ class Plan:
 def plan_made(query: Query) -> Plan:
     """The plan of a query."""
     labels = labels_of(query.filters)
-    tops = () if is_sqlite() or query.filters.status != EntryStatus.PUBLISHED else TOP_LABELS
-    query, facts = _known(query, (terms.EVERY, *tops, *labels))
+    rows_of_tops = () if is_sqlite() or query.filters.status != EntryStatus.PUBLISHED else _rows_of_tops()
+    query, facts = _known(query, (terms.EVERY, *labels))
     known = facts.frequencies
     entries = known.pop(terms.EVERY, 0)
-    rows_of_tops = tuple(known.pop(name, 0) for name in tops)
     of_labels = [known.pop(label, 0) / (entries or 1) for label in labels]
     corrected: dict[str, str] = {}
     groups: list[Group] = []
@@ -108,6 +112,20 @@ def _known(query: Query, labels: tuple[str, ...]) -> tuple[Query, Known]:
         query = query_with_codes(query, facts.aliases)
         facts.frequencies |= terms.frequencies(token for token in _tokens_typed(query.groups) if token not in wanted)
     return query, facts
+
+
+def _rows_of_tops() -> tuple[int, ...]:
+    """How many rows each top has, or had some seconds ago.
+
+    They say which question is quick and never what the answer is: a top that gives too few rows is followed by more.
+    """
+    alias, now = searched(), monotonic()
+    asked_at, held = _tops.get(alias, (-TOPS_SECONDS, ()))
+    if now - asked_at >= TOPS_SECONDS:
+        found = terms.frequencies(TOP_LABELS)
+        held = tuple(found.get(name, 0) for name in TOP_LABELS)
+        _tops[alias] = now, held
+    return held
 
 
 def _together(shares: Sequence[float]) -> float:

@@ -21,21 +21,25 @@ _kept: dict[tuple[Any, ...], SafeString] = {}
 
 def entry_facts(entry: Entry) -> SafeString:
     """Severity, category, status, first codes and success of an entry that has its `code_links`."""
-    codes = tuple(link.error_code.code for link in entry.code_links[:CODES_SHOWN])  # type: ignore[attr-defined]
-    pieces = (
-        _piece("knowledge/_entry_badges.html", entry, (entry.severity, entry.category, entry.status)),
-        _piece("knowledge/_entry_codes.html", entry, codes) if codes else "",
-        _piece("knowledge/_success.html", entry, (entry.success_count, entry.failure_count)) if entry.votes else "",
-    )
+    place = (get_language(), get_script_prefix())
+    pieces = [
+        _piece("knowledge/_entry_badges.html", {"entry": entry}, (place, entry.severity, entry.category, entry.status))
+    ]
+    for number, link in enumerate(entry.code_links[:CODES_SHOWN]):  # type: ignore[attr-defined]
+        code, own = link.error_code.code, not number
+        pieces.append(_piece("knowledge/_entry_code.html", {"code": code, "own": own}, (place, code, own)))
+    if entry.votes:
+        shown = (place, entry.votes, entry.success_percent)
+        pieces.append(_piece("knowledge/_success.html", {"entry": entry}, shown))
     return mark_safe("".join(pieces))  # noqa: S308 - each is a rendered template
 
 
-def _piece(template: str, entry: Entry, values: tuple[Any, ...]) -> SafeString:
-    """The template for an entry; it shows nothing but what these values say, in this language, at this address."""
-    key = (template, get_language(), get_script_prefix(), values)
+def _piece(template: str, context: dict[str, Any], values: tuple[Any, ...]) -> SafeString:
+    """The template with this context; it shows nothing but what these values say: language, address and facts."""
+    key = (template, values)
     if key in _kept and not settings.DEBUG:
         return _kept[key]
     if len(_kept) >= PIECES_KEPT:
         _kept.clear()
-    found = _kept[key] = mark_safe(render_to_string(template, {"entry": entry}).strip())  # noqa: S308 - a template
+    found = _kept[key] = mark_safe(render_to_string(template, context).strip())  # noqa: S308 - a template
     return found
