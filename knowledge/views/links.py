@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.db.models import TextChoices
@@ -60,13 +61,10 @@ class Paging:
 
 def url_with(request: HttpRequest, **changes: str | int | None) -> str:
     """This page's address with some query parameters changed; None takes one away, and pages start anew."""
-    query = request.GET.copy()
-    query.pop("page", None)
-    for name, value in changes.items():
-        query.pop(name, None)
-        if value not in (None, ""):
-            query[name] = str(value)
-    encoded = query.urlencode()
+    left_out = {"page", *changes}
+    query = [(name, value) for name, values in request.GET.lists() if name not in left_out for value in values]
+    query += [(name, str(value)) for name, value in changes.items() if value not in (None, "")]
+    encoded = urlencode(query)
     return f"{request.path}?{encoded}" if encoded else request.path
 
 
