@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from time import monotonic
 
 import pytest
 from django.db import connection
@@ -202,6 +203,8 @@ def test_common_words_are_found_the_same_in_a_top_of_the_rows_as_in_all(
     monkeypatch.setattr("knowledge.search.engine.CANDIDATES", 4)
     monkeypatch.setattr("knowledge.search.database.TOP_MARGIN", (1.0, 0))
     monkeypatch.setattr("knowledge.search.database.HEAD_SHARE", 1.0)
+    monkeypatch.setattr("knowledge.search.database.SORTED_TIMES", 0)
+    monkeypatch.setattr("knowledge.search.plan._tops", {})
     for number in range(24):
         severity = ["low", "low", "medium", "high", "critical"][number % 5]
         entry_built(title=f"Zebra {number}", tags=["stripes"] if number % 2 else [], severity=severity)
@@ -211,6 +214,9 @@ def test_common_words_are_found_the_same_in_a_top_of_the_rows_as_in_all(
     with CaptureQueriesContext(connection) as queries:
         assert whole == [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
     assert connection.vendor == "sqlite" or any("'/top." in query["sql"] for query in queries)
+    for wrong in ([1] * TOPS, [10**6] * TOPS, [*range(TOPS)]):
+        monkeypatch.setattr("knowledge.search.plan._tops", {"default": (monotonic(), tuple(wrong))})
+        assert whole == [[hit.entry.pk for hit in entry_search(text).hits] for text in asked]
 
 
 def test_an_entry_that_rises_into_a_top_is_found_in_it() -> None:
