@@ -137,7 +137,8 @@ def _answer(
     }
     ((name, facts),) = order.items()
     try:
-        return orders[name](facts)
+        with source.wrap_database_errors, target.wrap_database_errors:  # COPY raises what the driver raises
+            return orders[name](facts)
     except OpsError as error:
         return {"code": error.code, "facts": error.facts}
     except DatabaseError as error:

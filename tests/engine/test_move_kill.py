@@ -75,7 +75,7 @@ def test_a_move_goes_on_when_its_target_dies_the_network_goes_or_a_disk_is_full(
 ) -> None:
     """In each of its steps, there and back, by turns; KB_TEST_KILL_ALL=1: each trouble in every step."""
     result = troubled(here, kind)
-    assert result["there"] or kind == "slow"
+    assert result["there"] or kind in {"slow", "freeze"}  # which are sat out when they are short
 
 
 @pytest.mark.skipif(not EVERY, reason="some minutes: KB_TEST_KILL_ALL=1")

@@ -34,6 +34,8 @@ from migrations_ops.move.sequences import sequences_read
 from migrations_ops.move.tables import Table, table_as_dict, table_from, tables_moved
 from migrations_ops.move.target_schema import target_drop, target_left, target_live, target_mark, target_prepare
 from migrations_ops.move.values import rows_fetch
+from migrations_ops.steps.move.base import gone
+from tests.engine.move_trouble_driver import FULL, ROOM
 from tests.move.conftest import Pair, alias_close, alias_open
 from tests.postgres import PostgresServer
 
@@ -197,6 +199,17 @@ def test_a_copier_that_is_killed_has_done_nothing_by_halves(bare: Pair) -> None:
         with pytest.raises(CopierError):
             list(working)
     assert ranges_left(bare.postgresql)
+    finished(bare)
+
+
+def test_a_target_without_room_is_waited_for_also_in_the_middle_of_a_copy(bare: Pair) -> None:
+    tables = tables_moved(bare.sqlite)
+    with psycopg.connect(bare.postgresql_url, autocommit=True) as there:
+        there.execute(FULL)
+        with pytest.raises(CopierError) as caught:
+            list(tables_copy(bare.sqlite, bare.postgresql, tables, range_rows=50))
+        assert gone(caught.value).endswith("could not extend file: No space left on device")
+        there.execute(ROOM)
     finished(bare)
 
 
