@@ -54,10 +54,6 @@ class Plan:
     #: Entries that staff promote for it, in their order.
     promoted: tuple[UUID, ...]
 
-    @property
-    def found_all(self) -> bool:
-        return all(self.tokens)
-
     def asked_for(self, numbers: tuple[int, ...]) -> Asked:
         """The same question for some of the groups only."""
         share = _together([*self.labels_shares, *(self.shares[number] for number in numbers)])

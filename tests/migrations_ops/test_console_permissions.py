@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core import serializers
+from django.db import transaction
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 
-from migrations_ops.models import Checkpoint, Finding, Move, Plan, Run, RunEvent, RunState, StepRecord
+from migrations_ops.console.urls import urlpatterns
+from migrations_ops.models import (
+    Checkpoint,
+    CheckRun,
+    CleanupRecord,
+    Finding,
+    Move,
+    Plan,
+    Run,
+    RunEvent,
+    RunState,
+    StepRecord,
+)
 from tests.migrations_ops.console_builders import a_checkpoint, a_move, a_plan, a_run, a_staff_member
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +60,11 @@ def on_move_plan(name: str) -> Callable[[], str]:
     return lambda: reverse(f"console:{name}", args=[a_move().plan_id])
 
 
+def on_cleanup() -> str:
+    record = CleanupRecord.objects.create(name="remove_unused", title="Remove unused", state="done", created_by="ada")
+    return reverse("console:cleanup_undo", args=[record.pk])
+
+
 ACTIONS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "plan": (lambda: reverse("console:plan_new"), ("create_plan",)),
     "check": (on_plan("plan_check"), ("check_plan",)),
@@ -72,6 +91,9 @@ ACTIONS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "hours of a move": (on_move("move_hours"), ("speed_move",)),
     "repair for a move": (on_move_plan("plan_repair"), ("repair_move",)),
     "end of the way back": (on_move("move_close"), ("close_return_path",)),
+    "checks of the data": (lambda: reverse("console:checks_ask"), ("run_checks",)),
+    "cleanup": (lambda: reverse("console:cleanup_start", args=["remove_unused"]), ("run_cleanup",)),
+    "undo of a cleanup": (on_cleanup, ("undo_cleanup",)),
 }
 EVERY_PERMISSION = {permission for _, permissions in ACTIONS.values() for permission in permissions}
 #: What would make each action go through, if only the permission were there.
@@ -81,9 +103,32 @@ FORM = {"to_level": "2", "confirmation": "MVP2", "reason": "Because", "label": "
 def everything() -> str:
     """Every row of the engine, as text."""
     rows = [
-        row for model in (Plan, Finding, Run, StepRecord, RunEvent, Checkpoint, Move) for row in model.objects.all()
+        row
+        for model in (Plan, Finding, Run, StepRecord, RunEvent, Checkpoint, Move, CheckRun, CleanupRecord)
+        for row in model.objects.all()
     ]
     return serializers.serialize("json", rows)
+
+
+def test_every_address_that_takes_a_post_is_an_action_here(client: Client) -> None:
+    client.force_login(a_staff_member())
+    some = {"int": 1, "uuid": "1" * 8 + "-1111-1111-1111-" + "1" * 12, "slug": "some", "path": "some"}
+    named = {
+        str(pattern.name): reverse(
+            f"console:{pattern.name}", args=[some[kind] for kind in re.findall(r"<(\w+):", str(pattern.pattern))]
+        )
+        for pattern in urlpatterns
+    }
+    taking = {name for name, url in named.items() if client.post(url).status_code != 405}
+    assert taking == {url_name(build) for build, _ in ACTIONS.values()}
+
+
+def url_name(build: Callable[[], str]) -> str | None:
+    """Of the address; what was made for it is gone again, as only one run may hold a site."""
+    with transaction.atomic():
+        found = resolve(build()).url_name
+        transaction.set_rollback(True)
+    return found
 
 
 @pytest.mark.parametrize("name", ACTIONS)
