@@ -6,17 +6,26 @@ caller's journal commit together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.apps import apps
 from django.db import OperationalError, connection, transaction
+from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg.errors import LockNotAvailable
 
-#: How long a change of tables waits for readers and writers on PostgreSQL before it gives up and
-#: is tried again; longer, and everyone else queues up behind it.
-LOCK_TIMEOUT_MS = 3_000
+from migrations_ops.archive import foreign_keys
+
+#: How long a change of tables waits for a reader or writer on PostgreSQL before it gives up and is tried again.
+#: Everyone else queues up behind it. Two who wait for each other are told apart by the server after a second
+#: (`deadlock_timeout`), and it may choose the visitor; so this one always gives up first.
+LOCK_TIMEOUT_MS = 400
+#: How often it is tried at once, and the pause between two tries, in which others get on.
+LOCK_TRIES = 8
+LOCK_PAUSE_SECONDS = 0.2
 
 
 @contextmanager
@@ -62,8 +71,41 @@ def migration_unapply(app_label: str, name: str) -> None:
 
 
 def _migrate_to(app_label: str, name: str | None) -> None:
-    executor = MigrationExecutor(connection)
+    executor = MigrationExecutor(connection, _tables_lock)
     executor.migrate([(app_label, name)])
+
+
+#: What the tables of a migration are locked with, when Django says that this begins: readers go on until tables go.
+_LOCKS = {"apply_start": "SHARE ROW EXCLUSIVE", "unapply_start": "ACCESS EXCLUSIVE"}
+
+
+def _tables_lock(action: str, migration: Migration | None = None, _fake: bool | None = False) -> None:
+    """Take all at once what a migration needs on PostgreSQL: the tables of its app, and those that they point at.
+
+    If it held one table and then wanted the next, it could wait for a visitor who has that and wants the first.
+    Raises OperationalError when they are not free together for some seconds.
+    """
+    if migration is None or action not in _LOCKS or connection.vendor != "postgresql":
+        return
+    models = list(apps.get_app_config(migration.app_label).get_models(include_auto_created=True))
+    models += [key.related_model for model in models for key in foreign_keys(model)]
+    there = connection.introspection.table_names()
+    if names := {model._meta.db_table for model in models}.intersection(there):
+        tables = ", ".join(map(connection.ops.quote_name, sorted(names)))
+        _patiently(f"LOCK TABLE {tables} IN {_LOCKS[action]} MODE")
+
+
+def _patiently(lock: str) -> None:
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:  # a savepoint, which gives the locks back
+                cursor.execute(lock)
+        except OperationalError as error:
+            if not left or not lock_refused(error):
+                raise
+            time.sleep(LOCK_PAUSE_SECONDS)
+        else:
+            return
 
 
 def app_open(app_label: str) -> None:

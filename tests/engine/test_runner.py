@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from migrations_ops.runs import (
     run_rollback,
     step_skip,
 )
+from migrations_ops.schema import app_close, app_open, ddl_transaction
 from migrations_ops.snapshot import connection_beside
 from tests.engine.builders import TagStep, run_of
 
@@ -340,3 +342,31 @@ def test_a_person_does_not_wait_for_ever_for_a_batch_that_holds_the_run(monkeypa
 
         cursor.execute("ROLLBACK")
     assert run_pause(run=run, actor="ada").state == RunState.PAUSED
+
+
+def test_a_level_gives_way_to_a_visitor_who_waits_for_it_while_it_waits_for_them(closed_site: Any) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one lock, so nobody waits for another one with it")
+    errors: list[Exception] = []
+
+    def visit(visitor: Any) -> None:
+        try:
+            time.sleep(0.2)  # the change has its first tables by now and waits for this one
+            visitor.cursor().execute("SELECT 1 FROM kb_entries FOR KEY SHARE")
+            visitor.cursor().execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - looked at below
+            errors.append(error)
+
+    with ddl_transaction():
+        app_open("analytics")
+    with connection_beside() as visitor:
+        visitor.inc_thread_sharing()
+        with visitor.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE search_history IN ROW EXCLUSIVE MODE")
+        thread = Thread(target=visit, args=[visitor])
+        thread.start()
+        with ddl_transaction():
+            app_close("analytics")
+        thread.join()
+    assert errors == []
