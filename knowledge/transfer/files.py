@@ -55,7 +55,7 @@ def export_remove(run_id: int) -> None:
 
 def import_files_remove(job: Import) -> None:
     """Remove what is kept of a file; the journal, and so the way back, stays."""
-    shutil.rmtree(import_folder(job), ignore_errors=True)
+    shutil.rmtree(settings.TRANSFER_DIR / "imports" / str(job.pk), ignore_errors=True)
 
 
 def file_copied(source: Readable, to: Path, *, most_bytes: int) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.db import connection
 from django.utils import timezone
 
+from knowledge.errors import ImportStateError
 from knowledge.models import Import, ImportState
 from knowledge.transfer.exporting.export import export_places, export_result
 from knowledge.transfer.exporting.growing import WorkBusyError, WorkLostError
@@ -24,6 +25,9 @@ from migrations_ops.steps.base import Batch, Commit, Cursor, RollbackOperation, 
 
 #: What cannot begin in the middle keeps its worker for this long; the queue ends a task after ten minutes.
 LONG_SLICE_SECONDS = 540.0
+
+#: States in which an import may go on writing.
+WRITABLE = {ImportState.READY, ImportState.RUNNING}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,8 @@ class WriteStep(CheckStep):
         if cursor and cursor.get("complete"):
             return
         job = import_get(self.imported)
+        if job.state not in (WRITABLE if cursor else {ImportState.READY}):  # another run has imported it meanwhile
+            raise ImportStateError(number=job.pk, state=job.get_state_display())
         for batch in import_write(job, cursor, ctx.heartbeat):
             if batch.rows and job.state != ImportState.RUNNING:
                 _state_saved(job, ImportState.RUNNING, started_at=job.started_at or timezone.now())

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -98,8 +99,9 @@ def import_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _previewed(request: HttpRequest, job: Import) -> HttpResponse:
     if not request.user.has_perm(RUN_IMPORT):
         return redirect("bulk_import", job.pk)
-    import_options_save(job=job, options=options_posted(job, request.POST))
-    run = preview_enqueue(job=job, actor=actor(request))
+    with transaction.atomic():  # while a run holds the site, which may be that of this import, its choices stay
+        import_options_save(job=job, options=options_posted(job, request.POST))
+        run = preview_enqueue(job=job, actor=actor(request))
     return redirect("console:run", run.pk)
 
 

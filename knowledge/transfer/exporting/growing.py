@@ -89,9 +89,11 @@ class Growing:
 
     def close(self) -> None:
         """Close the files, which stay, and let another process have them."""
-        for file in self.open.values():
-            file.close()
-        self.open.clear()
-        if self.lock >= 0:
-            os.close(self.lock)
-            self.lock = -1
+        try:
+            for file in self.open.values():
+                file.close()
+        finally:  # a disk that is full refuses what a file has not written yet
+            self.open.clear()
+            if self.lock >= 0:
+                os.close(self.lock)
+                self.lock = -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ KIND = "knowledge-base-export"
 _MANIFEST_BYTES = 4 * 1024 * 1024
 
 
+#: What zipfile raises for members that are broken, missing, encrypted or packed in a way that it does not know.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, EOFError, OSError, RuntimeError)
+
+
 def archive_is_ours(names: set[str]) -> bool:
     """Whether a ZIP file with these members may be an export."""
     return MANIFEST in names and any(name.startswith("tables/") for name in names)
@@ -33,7 +38,7 @@ def archive_manifest_read(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(MANIFEST) as member:
             manifest = json.loads(member.read(_MANIFEST_BYTES))
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, RecursionError) as error:
+    except (*_DAMAGED, ValueError, RecursionError) as error:
         raise ImportUnreadableError(format="an archive", reason="its manifest cannot be read.") from error
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND or not isinstance(manifest.get("tables"), dict):
         raise ImportUnreadableError(
@@ -59,7 +64,7 @@ def archive_rows(path: Path, limits: Limits) -> Iterator[SourceRow]:
             bounded(sum(item.file_size for item in archive.infolist()), limits.unpacked_bytes, "bytes unpacked")
             for table, facts in sorted(manifest["tables"].items(), key=_order):
                 yield from _table(archive, str(table), facts if isinstance(facts, dict) else {}, limits)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError) as error:
+    except _DAMAGED as error:
         raise ImportUnreadableError(format="an archive", reason=f"it is damaged or cut off ({error}).") from error
 
 

@@ -40,7 +40,10 @@ def csv_columns(path: Path, encoding: str, limits: Limits) -> list[str]:
         lines = lines_bounded(file, limits.row_chars)
         if announced:
             next(lines)
-        return next(_reader(lines, delimiter, limits), [])
+        try:
+            return next(_reader(_Counted(lines, limits.row_chars), delimiter, limits), [])
+        except csv.Error as error:
+            raise ImportUnreadableError(format="CSV", reason=f"its column names cannot be read: {error}.") from error
 
 
 def csv_delimiter(path: Path, encoding: str) -> str:

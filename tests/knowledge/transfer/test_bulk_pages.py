@@ -82,6 +82,19 @@ def test_a_file_comes_in_is_mapped_previewed_imported_and_taken_back(staff: Clie
     assert again.status_code == 200
 
 
+def test_choices_stay_while_a_run_holds_the_site(staff: Client) -> None:
+    upload(staff, csv_text(row()).encode())
+    job = Import.objects.get()
+    worked(staff.post(reverse("bulk_import", args=[job.pk]), {}))
+    before = Import.objects.values("options", "preview").get()
+    staff.post(reverse("bulk_import_start", args=[job.pk]))
+
+    late = staff.post(reverse("bulk_import", args=[job.pk]), {"existing": "keep"})
+
+    assert late.status_code == 422 and "holds the site" in late.text
+    assert Import.objects.values("options", "preview").get() == before
+
+
 def test_rows_that_failed_come_back_as_a_file(staff: Client) -> None:
     upload(staff, csv_text(row(), row(2, problem="")).encode())
     job = Import.objects.get()

@@ -227,6 +227,18 @@ def edited(path: Path, folder: Path) -> Path:
     return to
 
 
+def test_a_cancelled_import_that_another_run_has_made_is_not_made_again(tmp_path: Path) -> None:
+    job = brought(five(tmp_path))
+    given_up = import_enqueue(job=job, actor="ada", inline=True)
+    run_cancel(run=given_up, actor="ada")
+    assert run_inline(import_enqueue(job=job, actor="ada", inline=True).pk).state == RunState.SUCCEEDED
+    before = tables()
+    run_retry(run=Run.objects.get(pk=given_up.pk), actor="ada")
+    retried = run_inline(given_up.pk)
+    assert (retried.state, "Import" in retried.error) == (RunState.FAILED, True)
+    assert tables() == before
+
+
 def test_what_people_edited_since_stays_after_an_undo(tmp_path: Path) -> None:
     job = brought(five(tmp_path))
     run_inline(import_enqueue(job=job, actor="ada", inline=True).pk)
