@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import sleep
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ WATCH = """window.shifts = [];
 new PerformanceObserver((list) => list.getEntries().forEach((one) => {
     if (!one.hadRecentInput) window.shifts.push([one.value, ...one.sources.map((s) => s.node?.outerHTML?.slice(0, 80))]);
 })).observe({ type: "layout-shift", buffered: true });"""
+#: Times slower than this machine, so that the browser has time to paint half of a page, and a late script.
+SLOWER, SCRIPT_LATE_MS = 6, 300
 SOLUTION = "## Causes\n\n1. Spaces.\n\n## Diagnose\n\n```jcl\n//STEP EXEC PGM=SORT\n```\n\n## Fix\n\n- Mend it.\n\n" * 5
 
 
@@ -34,6 +37,8 @@ def test_pages_stand_still(live_server: Any, browser: Browser, width: int) -> No
     context.add_cookies([session])
     context.add_init_script(WATCH)
     page = context.new_page()
+    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    page.route("**/kb*.js", lambda route: (sleep(SCRIPT_LATE_MS / 1000), route.continue_()))
     names = ("home", "browse", "logs", "codes", "entry_create", "mine", "api_page")
     paths = [
         *(reverse(name) for name in names), entry.get_absolute_url(), reverse("entry_edit", args=[entry.pk]),
