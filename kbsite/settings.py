@@ -305,6 +305,8 @@ UNFOLD = admin_look.UNFOLD
 LOGIN_FAILURES_PER_MINUTE = {"name_here": 10, "address": 50, "name": 100}
 #: Forms in a minute from an address whose people are not logged in: votes, reports, logs to read.
 VISITOR_FORMS_PER_MINUTE = int(os.environ.get("KB_VISITOR_FORMS_PER_MINUTE", "60"))
+#: Whether PostgreSQL prepares the questions of searches; not behind a pooler that changes connections between them.
+SEARCH_PREPARED = env_flag("KB_PREPARED_SEARCHES", "1")
 #: Searches in a minute that the history keeps: of one person or session, and of an address without a login.
 SEARCHES_KEPT_PER_MINUTE = int(os.environ.get("KB_SEARCHES_KEPT_PER_MINUTE", "60"))
 SEARCHES_KEPT_PER_ADDRESS = int(os.environ.get("KB_SEARCHES_KEPT_PER_ADDRESS", "300"))

@@ -42,6 +42,8 @@ class Import(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("user")
     )
+    #: Whether it has the rights of an account; when that is removed it has none, and not those of the command line.
+    for_account = models.BooleanField(default=False)
     created_by = models.CharField(_("by"), max_length=150)
     created_at = models.DateTimeField(_("brought"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)

@@ -49,17 +49,23 @@ PAIRED_GROUPS = 6
 TELLING_SHARE = 0.15
 
 _NO_FILTERS = SearchFilters()
+#: Labels of rows by their rank, the best first.
+Labels = dict[int, str]
 
 
 class _Found:
     """What a search found before it is cut into pages."""
 
-    def __init__(self, ordered: list[Scored], *, further: Asked | None = None, total: int = 0) -> None:
+    def __init__(
+        self, ordered: list[Scored], *, further: Asked | None = None, total: int = 0, labels: Labels | None = None
+    ) -> None:
         self.ordered = ordered
         #: What rows beyond the ordered ones must have; None where the ordered ones are all.
         self.further = further
         #: How many there are, where the index knows.
         self._total = total
+        #: Of all rows, where they were asked with them.
+        self._labels = labels
 
     def page(self, first: int, size: int) -> dict[int, float]:
         """Rank and score of the rows of one page: the ordered ones, then the others by static rank."""
@@ -78,14 +84,15 @@ class _Found:
         """The rows that were found, by static rank, at most one more than COUNT_CAP."""
         if self.further is None:
             return [one.rank for one in self.ordered]
-        return database.ranks(self.further, Index.WORDS, limit=COUNT_CAP + 1)
+        return list(self._labels or database.ranks(self.further, Index.WORDS, limit=COUNT_CAP + 1))
 
     @cached_property
     def labels(self) -> list[str]:
         """The labels of each of the `rows`."""
-        if self.further is None:
-            return database.labels_of([one.rank for one in self.ordered])
-        return database.labels_found(self.further, limit=COUNT_CAP + 1)
+        if self.further is not None:
+            return list((self._labels or database.labels_found(self.further, limit=COUNT_CAP + 1)).values())
+        here, known = [one.rank for one in self.ordered], self._labels
+        return database.labels_of(here) if known is None else [known[rank] for rank in here if rank in known]
 
     def page_sorted(self, order: SearchOrder, first: int, size: int) -> dict[int, float]:
         """Rank and score of the rows of one page in another order than the best first."""
@@ -106,18 +113,20 @@ def entry_search(
     page: int = 1,
     page_size: int = 20,
     order: SearchOrder = SearchOrder.BEST,
+    counted: bool = False,
 ) -> SearchResults:
     """The entries that fit `text` best, one page of them. Never raises for any text.
 
     Entries that staff promote for it come before the others of the first page, best first.
     In another order up to COUNT_CAP entries are sorted, of more the most used.
-    `page_size` is at most PAGE_SIZE_LIMIT. Pages that do not exist are empty.
+    `page_size` is at most PAGE_SIZE_LIMIT. Pages that do not exist are empty. `counted` says that the filters will
+    be asked for, too: to find what they are counted from is then not asked twice.
     """
     began = perf_counter()
     query = query_parse(text, filters)
     plan = plan_made(query)
     size = min(max(1, page_size), PAGE_SIZE_LIMIT)
-    found, strict = _find(plan)
+    found, strict = _find(plan, counted=counted)
     first = (max(1, page) - 1) * size
     best = order == SearchOrder.BEST
     here = found.page(first, size) if best else found.page_sorted(order, first, size)
@@ -140,17 +149,19 @@ def entry_search(
     )
 
 
-def _find(plan: Plan) -> tuple[_Found, bool]:
+def _find(plan: Plan, *, counted: bool = False) -> tuple[_Found, bool]:
     """What fits, and whether all of it has every group."""
     if not plan.groups:
         return _Found([], further=plan.asked if plan.query.blank else None), True
-    documents, all_of_them = _first(plan)
+    wanted = counted and not plan.query.phrases
+    labels = database.labels_found(plan.asked, limit=COUNT_CAP + 1) if wanted else None
+    documents, all_of_them = _first(plan) if labels is None else _first_of(plan, list(labels))
     if plan.query.phrases or (len(plan.groups) > 1 and len(documents) < FEW_RESULTS):
         return _Found(_partly(plan, [one[0] for one in documents])), False
     ordered = scored(documents, plan.groups, plan.weights, everywhere=True)
     if all_of_them:
-        return _Found(ordered), True
-    return _Found(ordered, further=plan.asked, total=plan.total), True
+        return _Found(ordered, labels=labels), True
+    return _Found(ordered, further=plan.asked, total=plan.total, labels=labels), True
 
 
 def _first(plan: Plan) -> tuple[list[Document], bool]:
@@ -160,6 +171,17 @@ def _first(plan: Plan) -> tuple[list[Document], bool]:
     """
     indexes = (Index.HEAD, Index.WORDS) if plan.fewest >= CANDIDATES else (Index.WORDS,)
     found = database.candidates(plan.asked, indexes, limit=CANDIDATES, fields=4)
+    return found, len(found) < CANDIDATES
+
+
+def _first_of(plan: Plan, ranks: list[int]) -> tuple[list[Document], bool]:
+    """The same, where the first rows that have every group anywhere are known."""
+    heads: list[Document] = []
+    if plan.fewest >= CANDIDATES:
+        heads = database.candidates(plan.asked, (Index.HEAD,), limit=CANDIDATES, fields=4)
+    seen = {one[0] for one in heads}
+    rest = [rank for rank in ranks if rank not in seen][: CANDIDATES - len(heads)]
+    found = heads + sorted(database.documents(rest, fields=4))
     return found, len(found) < CANDIDATES
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -31,7 +31,7 @@ def facet_counter(plan: Plan, found: Callable[[], list[str]], *, strict: bool, c
         if not strict or not getattr(plan.query.filters, name):
             return labels
         filters = replace(plan.query.filters, **{name: ""})
-        return _counted(database.labels_found(replace(plan.asked, labels=labels_of(filters)), limit=cap))
+        return _counted(database.labels_found(replace(plan.asked, labels=labels_of(filters)), limit=cap).values())
 
     def count() -> Facets:
         filters = plan.query.filters
@@ -48,7 +48,7 @@ def facet_counter(plan: Plan, found: Callable[[], list[str]], *, strict: bool, c
     return count
 
 
-def _counted(found: Sequence[str]) -> Counter[str]:
+def _counted(found: Iterable[str]) -> Counter[str]:
     """How many of these rows have each label; tops, which come last, are left out."""
     counts = Counter(chain.from_iterable(labels.partition(_TOP)[0].split() for labels in found))
     return Counter({database.label_long(name): count for name, count in counts.items()})

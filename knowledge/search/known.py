@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from knowledge.search.database import one_of, rows
+from knowledge.search.database import one_of, rows_prepared
 from knowledge.search.terms import becoming_question, frequencies_question
 
 #: Promoted entries of one search; more would hide what was found.
@@ -36,7 +36,7 @@ def known(*, terms: Sequence[str], beginning: str, runs: Sequence[str], normaliz
     found = Known()
     promoted: list[tuple[int, int, UUID]] = []
     numbers: list[tuple[str, int]] = []
-    for kind, name, number, place in rows(*_question(terms, beginning, runs, normalized)):
+    for kind, name, number, place in rows_prepared(*_question(terms, beginning, runs, normalized)):
         if kind == 0:
             found.frequencies[name] = int(number)
         elif kind == 1:
@@ -49,7 +49,7 @@ def known(*, terms: Sequence[str], beginning: str, runs: Sequence[str], normaliz
     found.promoted = [entry for _, _, entry in sorted(promoted)[:PROMOTED_MOST]]
     if numbers:
         chosen, params = one_of("id", [number for _, number in numbers])
-        codes = dict(rows(f"SELECT id, code FROM kb_error_codes WHERE {chosen}", params))
+        codes = dict(rows_prepared(f"SELECT id, code FROM kb_error_codes WHERE {chosen}", params))
         found.aliases = [(alias, codes[number]) for alias, number in numbers if number in codes]
     return found
 

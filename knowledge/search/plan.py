@@ -10,7 +10,7 @@ from uuid import UUID
 
 from knowledge.models import EntryStatus
 from knowledge.search import terms
-from knowledge.search.database import TOP_LABELS, Asked, is_sqlite, label, rows, searched
+from knowledge.search.database import TOP_LABELS, Asked, is_sqlite, label, rows_prepared, searched
 from knowledge.search.known import Known, known
 from knowledge.search.query import Alternative, Group, Query, query_with_codes
 from knowledge.search.score import rarity
@@ -181,5 +181,5 @@ def _beside_codes(groups: list[Group], weights: list[float]) -> list[float]:
 
 
 def _number(table: str, column: str, value: str) -> int:
-    found = rows(f"SELECT id FROM {table} WHERE {column} = %s", [value])
+    found = rows_prepared(f"SELECT id FROM {table} WHERE {column} = %s", [value])
     return int(found[0][0]) if found else _NONE

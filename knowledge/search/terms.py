@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from knowledge.search.database import one_of, rows
+from knowledge.search.database import one_of, rows, rows_prepared
 from knowledge.search.storing import STATEMENT_ROWS, rows_add, sliced
 
 #: The term that every published entry has.
@@ -26,7 +26,7 @@ _LAST = "\U0010ffff"
 def frequencies(terms: Iterable[str]) -> dict[str, int]:
     """How many published entries hold each of these terms; terms that none holds are left out."""
     wanted = list(dict.fromkeys(terms))
-    return {term: int(df) for term, df in rows(*frequencies_question(wanted))} if wanted else {}
+    return {term: int(df) for term, df in rows_prepared(*frequencies_question(wanted))} if wanted else {}
 
 
 def frequencies_question(wanted: Sequence[str]) -> tuple[str, list[Any]]:
@@ -98,7 +98,7 @@ def grams_add(terms: Iterable[str]) -> None:
 
 def _near(word: str) -> list[tuple[str]]:
     chosen, params = one_of("gram", sorted(_grams(word)))
-    return rows(f"SELECT DISTINCT term FROM kb_search_grams WHERE {chosen}", params)
+    return rows_prepared(f"SELECT DISTINCT term FROM kb_search_grams WHERE {chosen}", params)
 
 
 def _grams(word: str) -> set[str]:

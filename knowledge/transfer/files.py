@@ -48,9 +48,11 @@ def export_path(run_id: int, name: str) -> Path | None:
     return path if name and path.is_file() else None
 
 
-def export_remove(run_id: int) -> None:
-    """Remove the file of an export; what is known of it stays with its run."""
-    shutil.rmtree(settings.TRANSFER_DIR / "exports" / str(run_id), ignore_errors=True)
+def export_remove(run_id: int) -> bool:
+    """Remove the file of an export; what is known of it stays with its run. Whether the file is gone."""
+    folder = settings.TRANSFER_DIR / "exports" / str(run_id)
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 def import_files_remove(job: Import) -> None:

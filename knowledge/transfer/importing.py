@@ -167,6 +167,9 @@ class _Work:
     """A pass over the rows of a file, and how far it is."""
 
     def __init__(self, job: Import, cursor: dict[str, Any], field: str, seen: Seen) -> None:
+        if job.for_account and job.user is None:
+            reason = _("the account of %(name)s, whose rights it had, is removed. Bring the file again.")
+            raise ImportRefusedError(reason=reason % {"name": job.created_by})
         self.job, self.cursor, self.field = job, cursor, field
         self.folder = import_folder(job)
         self.report = Report(getattr(job, field) if cursor.get("place") else None)

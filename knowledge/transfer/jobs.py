@@ -48,7 +48,13 @@ def import_bring(
 
     Raises ImportUnreadableError, ImportTooLargeError, ImportNotKeptError; then nothing is kept.
     """
-    job = Import.objects.create(file_name=file_name[-255:], options=options.as_dict(), created_by=actor, user=user)
+    job = Import.objects.create(
+        file_name=file_name[-255:],
+        options=options.as_dict(),
+        created_by=actor,
+        user=user,
+        for_account=user is not None,
+    )
     with _removed_when_refused(job):
         job.path = f"upload{Path(file_name).suffix[:16].lower()}"
         copy = import_folder(job) / job.path

@@ -36,7 +36,7 @@ def transfers_trim() -> int:
     ]
     for folder in over:
         shutil.rmtree(folder, ignore_errors=True)
-    return len(over)
+    return sum(not folder.exists() for folder in over)
 
 
 def _last_change(folder: Path) -> float:

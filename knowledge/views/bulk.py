@@ -202,8 +202,13 @@ def export_drop(request: HttpRequest, pk: int) -> HttpResponse:
     run = _export(pk)
     if run.active:
         raise ExportGoneError(run=pk)
-    export_remove(run.pk)
-    messages.success(request, _("The file of export %(run)d is removed.") % {"run": run.pk})
+    if export_remove(run.pk):
+        messages.success(request, _("The file of export %(run)d is removed.") % {"run": run.pk})
+    else:
+        text = _(
+            "The file of export %(run)d could not be removed. Ask who runs the site about the rights of its folder."
+        )
+        messages.error(request, text % {"run": run.pk})
     return redirect("bulk")
 
 

@@ -46,7 +46,7 @@ def search(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"text": text, "filters": kept, "results": None}
     if text.strip():
         page = page_number(request)
-        results = entry_search(text, filters=filters, page=page, page_size=RESULTS_PER_PAGE, order=order)
+        results = entry_search(text, filters=filters, page=page, page_size=RESULTS_PER_PAGE, order=order, counted=True)
         context |= results_context(request, results) | {"orders": order_links(request, SearchOrder, order)}
     template = "knowledge/_results.html" if request.htmx else "knowledge/results.html"  # type: ignore[attr-defined]
     response = render(request, template, context)
@@ -56,6 +56,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 def results_context(request: HttpRequest, results: SearchResults) -> dict[str, Any]:
     """What the results block prints."""
+    facets = results.facets  # first: how many there are, which the history keeps, is counted with them
     record = None
     if results.page == 1 and request.method == "GET":
         record = search_record(
@@ -64,7 +65,6 @@ def results_context(request: HttpRequest, results: SearchResults) -> dict[str, A
             user=visitor_user(request),
             address=visitor_address(request),
         )
-    facets = results.facets
     return {
         "results": results,
         "lines": [(hit, entry_facts(hit.entry)) for hit in results.hits],

@@ -172,8 +172,12 @@ def _begin(record: CleanupRecord, allowed: tuple[CleanupState, ...], state: Clea
     _expect(record, allowed, action)
     if state == CleanupState.UNDOING and record.state != state:
         record.cursor, record.kept, record.kept_count = None, [], 0
+    there = CleanupRecord.objects.filter(pk=record.pk, state=record.state).filter(state__in=allowed)
+    values = {"state": state, "error": "", "cursor": record.cursor, "kept": record.kept}
+    if not there.update(**values, kept_count=record.kept_count):  # its time ended just now, or another undo began
+        record.refresh_from_db()
+        raise _state_error(record, action, "worked on by one process at a time")
     record.state, record.error = state, ""
-    record.save(update_fields=["state", "error", "cursor", "kept", "kept_count"])
 
 
 def _expect(record: CleanupRecord, allowed: tuple[CleanupState, ...], action: str) -> None:
@@ -216,12 +220,14 @@ def cleanups_tidy(now: datetime | None = None) -> int:
         state=CleanupState.DONE, keep_until__gte=moment, rows__isnull=False
     ).distinct():
         rows_park(record)
-    over = list(CleanupRecord.objects.filter(state=CleanupState.DONE, keep_until__lt=moment))
-    for record in over:
-        parked_discard(record)
-        aside_discard(record)
-        CleanupRecord.objects.filter(pk=record.pk).update(state=CleanupState.EXPIRED, file_name="", sha256="")
-    for record in CleanupRecord.objects.filter(state=CleanupState.UNDONE).exclude(file_name="", rows=None):
+    # Whose time is over cannot be undone from here on; an undo that has begun goes first.
+    over = CleanupRecord.objects.filter(state=CleanupState.DONE, keep_until__lt=moment).update(
+        state=CleanupState.EXPIRED
+    )
+    ended = CleanupRecord.objects.filter(state__in=[CleanupState.EXPIRED, CleanupState.UNDONE])
+    for record in ended.exclude(file_name="", rows=None).distinct():
         parked_discard(record)
         CleanupRecord.objects.filter(pk=record.pk).update(file_name="", sha256="")
-    return len(over)
+    for record in ended.filter(state=CleanupState.EXPIRED):
+        aside_discard(record)
+    return over

@@ -21,7 +21,7 @@ from django.db import transaction
 from migrations_ops.archive import columns_of, file_sha256, line_of, sync_folder
 from migrations_ops.errors import CleanupDamagedError
 from migrations_ops.integrity.tables import models_known
-from migrations_ops.models import CleanupRecord, CleanupRow
+from migrations_ops.models import CleanupRecord, CleanupRow, CleanupState
 
 ROWS_PER_FETCH = 500
 #: Units that are undone in one batch: these bytes of the file, or one unit.
@@ -58,7 +58,8 @@ def parked_path(record: CleanupRecord) -> Path:
 def rows_park(record: CleanupRecord, heartbeat: Callable[[], None] = lambda: None) -> None:
     """Move the journal of a finished cleanup from the database into its file; safe to call again.
 
-    The file is complete and its sha256 committed before the first row leaves the database.
+    The file is complete and its sha256 committed before the first row leaves the database. An undo that began
+    meanwhile keeps the rows where it reads them.
     """
     if not record.rows.exists():
         return
@@ -74,7 +75,10 @@ def rows_park(record: CleanupRecord, heartbeat: Callable[[], None] = lambda: Non
             sync_folder(folder)
         finally:
             temporary.unlink(missing_ok=True)
-        record.save(update_fields=["file_name", "sha256", "size_bytes"])
+        facts = {name: getattr(record, name) for name in ("file_name", "sha256", "size_bytes")}
+        if not CleanupRecord.objects.filter(pk=record.pk, state=CleanupState.DONE).update(**facts):
+            record.refresh_from_db()
+            return
     while rows := list(record.rows.values_list("pk", flat=True)[:ROWS_PER_FETCH]):
         with transaction.atomic():
             CleanupRow.objects.filter(pk__in=rows).delete()

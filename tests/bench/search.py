@@ -257,8 +257,8 @@ def counted_search(text: str) -> object:
     """A search with all that a page of results shows, but the page."""
     from knowledge.search import entry_search
 
-    results = entry_search(text)
-    return results.total, results.facets
+    results = entry_search(text, counted=True)
+    return results.facets, results.total
 
 
 def bare_query(searches: list[str]) -> Callable[[str], object]:

@@ -80,6 +80,8 @@ class _Stream:
     def __init__(self, file: io.TextIOWrapper, most_chars: int) -> None:
         self.file, self.most_chars = file, most_chars
         self.text, self.at, self.ended = "", 0, False
+        #: Of the value that was read last.
+        self.value_chars = 0
         self.decoder = JSONDecoder(parse_constant=_constant)
 
     def sign(self) -> str:
@@ -113,7 +115,7 @@ class _Stream:
                 continue
             if end == len(self.text) and self._more():
                 continue  # a number may go on
-            self.at = end
+            self.value_chars, self.at = end - self.at, end
             return value
 
     def _longer(self, error: ValueError) -> None:
@@ -152,8 +154,7 @@ def _listed(stream: _Stream, section: str) -> Iterator[SourceRow]:
 
 def _sections(stream: _Stream) -> Iterator[SourceRow]:
     """Rows of every list in an object; an object without lists of sections is itself one entry."""
-    own: dict[str, Any] = {}
-    sections = 0
+    own = _Own(stream)
     stream.take("{")
     if stream.sign() == "}":
         stream.take("}")
@@ -165,18 +166,36 @@ def _sections(stream: _Stream) -> Iterator[SourceRow]:
         stream.take(":")
         section = SECTIONS.get(column_named(name))
         if section and stream.sign() == "[":
-            sections += 1
+            own.alone = False
             yield from _listed(stream, section)
         else:
             value = stream.value()
-            own[name] = value
+            own.keep(name, value)
             if section:
-                sections += 1
+                own.alone = False
                 yield from _one(section, value)
         if stream.take(",", "}") == "}":
             break
-    if not sections:
-        yield from _single(own)
+    if own.alone:
+        yield from _single(own.values)
+
+
+class _Own:
+    """What an object has before its first section: without any it is one entry, which is no longer than a row."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self.stream, self.values, self.chars, self.alone = stream, dict[str, Any](), 0, True
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep the value that was read last. Raises ImportTooLargeError."""
+        if not self.alone:
+            return
+        self.chars += len(name) + self.stream.value_chars
+        if self.chars > self.stream.most_chars:
+            raise ImportTooLargeError(
+                found=f"an object of more than {self.stream.most_chars:,} characters", most="that"
+            )
+        self.values[name] = value
 
 
 def _one(section: str, value: Any) -> Iterator[SourceRow]:

@@ -1,4 +1,4 @@
-"""Rows of a workbook: its sheet of entries, or its first."""
+"""Rows of a workbook: its sheet of entries, or its first, and the sheets that go on with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ _SHEETS = "xl/worksheets/"
 
 
 def xlsx_rows(path: Path, limits: Limits) -> Iterator[SourceRow]:
-    """The rows below the row of column names; a row's number is that of the sheet."""
+    """The rows below the row of column names; a row's number is that of its sheet, and goes on on the next one.
+
+    A sheet goes on when it is called like the one before with a number behind, as exports name what comes after a
+    full sheet, and has the same columns.
+    """
     import openpyxl  # type: ignore[import-untyped]
 
     try:
@@ -30,8 +34,7 @@ def xlsx_rows(path: Path, limits: Limits) -> Iterator[SourceRow]:
         with path.open("rb") as file:  # which the reader itself leaves open when it stumbles
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             sheet = next((one for one in book.worksheets if column_named(one.title) in SECTIONS), book.worksheets[0])
-            sheet.reset_dimensions()  # they are what the file claims, and it can claim a million columns
-            yield from _rows(sheet.iter_rows(values_only=True), limits)
+            yield from _rows(_going_on(book, sheet), limits)
             book.close()
     except (ImportTooLargeError, ImportUnreadableError):
         raise
@@ -71,21 +74,44 @@ def _shared_texts(archive: zipfile.ZipFile, limits: Limits) -> str:
     return found.PartName[1:] if found else ""
 
 
-def _rows(sheet: Iterator[tuple[Any, ...]], limits: Limits) -> Iterator[SourceRow]:
+def _going_on(book: Any, first: Any) -> Iterator[Any]:
+    titles = {sheet.title: sheet for sheet in book.worksheets}
+    number, sheet = 1, first
+    while sheet is not None:
+        sheet.reset_dimensions()  # they are what the file claims, and it can claim a million columns
+        yield sheet.iter_rows(values_only=True)
+        number += 1
+        sheet = titles.get(f"{first.title} {number}")
+
+
+def _rows(sheets: Iterator[Iterator[tuple[Any, ...]]], limits: Limits) -> Iterator[SourceRow]:
     names: list[str] = []
+    before = 0
+    for sheet in sheets:
+        number, headed = 0, False
+        for number, cells in _filled(sheet, limits):
+            if headed:
+                yield _row(before + number, names, cells, limits)
+                continue
+            headed, found = True, _names(cells)
+            if names and found != names:
+                return
+            names = found
+        before += number
+
+
+def _filled(sheet: Iterator[tuple[Any, ...]], limits: Limits) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The rows that have something in them, with their numbers."""
     blank = 0
     for number, cells in enumerate(sheet, start=1):
         bounded(len(cells), limits.columns, "columns")
-        if not any(cell not in (None, "") for cell in cells):
-            blank += 1
-            if blank > limits.blank_rows:
-                raise ImportUnreadableError(format="XLSX", reason=f"more than {limits.blank_rows:,} empty rows follow.")
+        if any(cell not in (None, "") for cell in cells):
+            blank = 0
+            yield number, cells
             continue
-        blank = 0
-        if not names:
-            names = _names(cells)
-            continue
-        yield _row(number, names, cells, limits)
+        blank += 1
+        if blank > limits.blank_rows:
+            raise ImportUnreadableError(format="XLSX", reason=f"more than {limits.blank_rows:,} empty rows follow.")
 
 
 def _names(cells: tuple[Any, ...]) -> list[str]:

@@ -16,7 +16,8 @@ from django.db.models import AutoField, DateTimeField, Field, ForeignKey, JSONFi
 from django.utils.timezone import is_naive, make_aware
 from django.utils.translation import gettext as _
 
-from knowledge.models import Entry, EntryAddress, ErrorCode
+from knowledge.models import Entry, EntryAddress, ErrorCode, Plugin
+from knowledge.plugins import configuration_problems, plugins
 from knowledge.transfer.judging import Verdict, shortened
 from knowledge.transfer.options import Existing, ImportOptions
 from knowledge.transfer.restoring.tables import KNOWN, Known, models_open
@@ -143,9 +144,17 @@ class TableJudge:
     def _fitting(self, row: TableRow) -> None:
         if row.model is EntryAddress and self._is_entry(row.values["old_id"]):
             raise _LeftOutError(_("an entry has this address here"))
-        level = row.plain.get("phase_level")
-        if row.model._meta.db_table == "kb_plugins" and isinstance(level, int) and level > self.level:
+        if row.model is Plugin:
+            self._plugin_fitting(row)
+
+    def _plugin_fitting(self, row: TableRow) -> None:
+        """A plugin gets what staff could set here; one that this release does not have is a row and nothing runs."""
+        spec = plugins().get(str(row.plain["name"]))
+        level = spec.level if spec else row.plain.get("phase_level")
+        if isinstance(level, int) and level > self.level:
             raise _LeftOutError(_("level %(level)d is not open here") % {"level": level})
+        if spec and (problems := configuration_problems(spec, row.plain.get("configuration") or {})):
+            raise ValueError("; ".join(problems))
 
     def _is_entry(self, key: UUID) -> bool:
         """Whether an entry has this id here, or will have it: those of the same file come before."""

@@ -12,7 +12,8 @@ from typing import Any
 from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
-from knowledge.models import ErrorCode, ImportedRow, Tag
+from knowledge.models import ErrorCode, ImportedRow, Plugin, Tag
+from knowledge.plugins import plugins_align
 from knowledge.transfer.restoring.tables import VOTES, models_open
 from knowledge.transfer.restoring.writing import VoteChange, digests_now, votes_counted
 from migrations_ops.archive import foreign_keys, present_parents, value_of
@@ -50,6 +51,8 @@ def _undone(model: type[Model], rows: list[ImportedRow], keep: Keep) -> None:
     for key, row in left.items():
         if "row" in (row.before or {}):
             _restored(model, key, (row.before or {})["row"])
+    if model is Plugin:
+        plugins_align()
 
 
 def _used_kept(model: type[Model], added: dict[Any, ImportedRow], keep: Keep) -> None:

@@ -16,7 +16,8 @@ from django.db import connection
 from django.db.models import AutoField, F, Max, Model
 from django.db.models.functions import Greatest
 
-from knowledge.models import Entry, Import
+from knowledge.models import Entry, Import, Plugin
+from knowledge.plugins import plugins_align
 from knowledge.search import index_update
 from knowledge.transfer.judging import Verdict
 from knowledge.transfer.restoring.judging import TableRow, mark_of
@@ -43,6 +44,8 @@ def table_rows_write(job: Import, rows: list[TableRow], seen: Seen) -> None:
     journal_write(job, [_journaled(row, key, digests) for row, key in zip([*new, *changed], keys, strict=True)])
     if model._meta.db_table == VOTES:
         votes_counted(_votes([*new, *changed]))
+    if model is Plugin:
+        plugins_align()
     if not KNOWN[model._meta.db_table].once:
         places = [row.spooled.place for row in new]
         seen.make((mark_of(model, key), place) for key, place in zip(keys, places, strict=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from time import monotonic
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from knowledge.entries import entry_viewed
 from knowledge.models import CodeAlias, Entry, ErrorCode, SearchDoc
-from knowledge.search import SearchFilters, SearchResults, entry_search, index_update
+from knowledge.search import SearchFilters, SearchOrder, SearchResults, entry_search, index_update
 from knowledge.search.rank import TOPS, top_of
 from tests.knowledge.builders import entry_built
 
@@ -226,6 +227,34 @@ def test_an_entry_that_rises_into_a_top_is_found_in_it() -> None:
     labels = {doc.entry_id: [*map(int, re.findall(r"/top.(\d+)", doc.labels))] for doc in SearchDoc.objects.all()}
     tops = {doc.entry_id: [*range(top_of(doc.rank), TOPS)] for doc in SearchDoc.objects.all()}
     assert labels == tops and len(tops[entries[0].pk]) > len(tops[entries[1].pk])
+
+
+@pytest.mark.parametrize("order", list(SearchOrder))
+def test_what_is_counted_with_the_search_is_the_same(monkeypatch: pytest.MonkeyPatch, order: SearchOrder) -> None:
+    monkeypatch.setattr("knowledge.search.engine.CANDIDATES", 4)
+    for number in range(12):
+        entry_built(title=f"Zebra {number}", tags=["stripes"] if number % 3 else [], problem=f"It has {number} legs.")
+    for text in ("zebra", "zebra tag:stripes", "zebra 7", '"has 7 legs"', "stripes", "giraffe", ""):
+        for page in (1, 2):
+            one, other = (
+                entry_search(text, order=order, page=page, page_size=5, counted=counted) for counted in (False, True)
+            )
+            assert [hit.entry.pk for hit in one.hits] == [hit.entry.pk for hit in other.hits], text
+            assert (one.facets, one.total, one.total_capped) == (other.facets, other.total, other.total_capped), text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_plans_the_questions_of_searches_once(entries: dict[str, Entry], settings: Any) -> None:
+    texts = ["abend field", "abend storage", "abend open"]
+    settings.SEARCH_PREPARED = False
+    plain = [titles(entry_search(text, counted=True)) for text in texts]
+    settings.SEARCH_PREPARED = True
+    assert [titles(entry_search(text, counted=True)) for text in texts] == plain
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements")
+            generic, custom = cursor.fetchone()
+        assert generic > 2 and custom == 0, (generic, custom)
 
 
 def test_counting_stops_at_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,4 +71,5 @@ def test_500_queries_have_the_same_results_on_both_databases(tmp_path: Path, pos
     assert len(asked) == QUERIES
     different = [one["text"] for one, other in zip(*found, strict=True) if one != other]
     assert different == []
+    assert [one["text"] for one in found[0] if not one["counted_alike"]] == []
     assert sum(1 for one in found[0] if one["total"]) > 0.95 * QUERIES

@@ -17,8 +17,10 @@ from django.contrib.auth.models import User
 from django.db.models import JSONField, Value
 from django.test import Client
 from django.urls import reverse
+from django_q.models import Schedule
 
 from knowledge.entries import entry_update
+from knowledge.errors import ImportRefusedError
 from knowledge.models import (
     CodeAlias,
     Entry,
@@ -37,6 +39,8 @@ from knowledge.models import (
     Tag,
 )
 from knowledge.phases.mvp2_analytics.models import Baseline, IgnoredQuery, UsageMetric, UsagePattern
+from knowledge.phases.mvp2_analytics.plugins import ANALYTICS
+from knowledge.plugins import plugin_disable, plugin_enable
 from knowledge.transfer import importing, undoing
 from knowledge.transfer.exporting import ExportFilter, ExportFormat, export_write
 from knowledge.transfer.files import SEEN, import_folder
@@ -234,6 +238,29 @@ def test_a_row_whose_place_is_missing_is_left_out_and_says_why(tmp_path: Path) -
         assert set(job.report["sections"][table]) == {"duplicate"}, table
     assert not Setting.objects.exists() and not UsageMetric.objects.exists()
     assert Feedback.objects.filter(user=None).count() == 2
+
+
+@pytest.mark.usefixtures("level_2")
+def test_a_plugin_gets_what_it_accepts_and_the_schedules_of_its_state(tmp_path: Path) -> None:
+    plugin_enable(name=ANALYTICS)
+    Plugin.objects.filter(name=ANALYTICS).update(configuration={"stale_after_days": 30})
+    path = exported(tmp_path / "out.zip")
+    plugin_disable(name=ANALYTICS)
+    job = import_run(brought(path))
+    assert Plugin.objects.get(name=ANALYTICS).enabled and Schedule.objects.filter(name__contains="analytics").exists()
+    import_take_back(job)
+    assert not Plugin.objects.get(name=ANALYTICS).enabled
+    assert not Schedule.objects.filter(name__contains="analytics").exists()
+    _rewritten(path, {"kb_plugins": ('"stale_after_days":30', '"stale_after_days":"never"')})
+    assert import_preview(brought(path)).preview["sections"]["kb_plugins"]["invalid"] == 1
+
+
+def test_an_import_loses_its_rights_with_the_account_that_brought_it(tmp_path: Path) -> None:
+    user = a_person(name="carl")
+    job = brought(exported(tmp_path / "out.zip"), user)
+    user.delete()
+    with pytest.raises(ImportRefusedError, match="account of ada"):
+        import_run(Import.objects.get(pk=job.pk))
 
 
 def test_a_damaged_row_is_invalid_and_spoils_no_other(tmp_path: Path) -> None:

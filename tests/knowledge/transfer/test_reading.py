@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
+from knowledge.errors import ImportTooLargeError
+from knowledge.transfer.limits import limits
 from knowledge.transfer.reading import FileKind, SourceRow, source_open
 from tests.knowledge.transfer.files import ROW, csv_file, csv_text, json_file, row, written, xlsx_file
 
@@ -76,6 +79,22 @@ def test_a_workbook_gives_texts_whole_numbers_and_dates(tmp_path: Path) -> None:
     ]
 
 
+def test_a_table_that_goes_on_on_further_sheets_is_read_to_its_end(tmp_path: Path) -> None:
+    book = Workbook()
+    heads = {"Entries": "Title", "Votes": "Worked", "Entries 2": "Title", "Entries 3": "Severity", "Entries 4": "Title"}
+    for title, head in heads.items():
+        sheet = book.create_sheet(title)
+        sheet.append([head])
+        sheet.append([f"a row of {title}"])
+    del book["Sheet"]
+    book.save(tmp_path / "a.xlsx")
+    found = rows_of(tmp_path / "a.xlsx")
+    assert [(one.number, one.values) for one in found] == [
+        (2, {"title": "a row of Entries"}),
+        (4, {"title": "a row of Entries 2"}),
+    ]
+
+
 def test_a_list_of_objects_is_read(tmp_path: Path) -> None:
     path = json_file(tmp_path, [row(), row(2), 17])
     found = rows_of(path)
@@ -96,6 +115,13 @@ def test_the_object_of_sections_is_read(tmp_path: Path) -> None:
 
 def test_a_single_object_is_one_entry(tmp_path: Path) -> None:
     assert [one.values for one in rows_of(json_file(tmp_path, row()))] == [row()]
+
+
+def test_an_object_without_sections_is_no_longer_than_a_row(tmp_path: Path) -> None:
+    values = {f"name {number}": "x" * 1_000 for number in range(limits().row_chars // 1_000 + 1)}
+    with pytest.raises(ImportTooLargeError, match="object"):
+        rows_of(json_file(tmp_path, values))
+    assert len(rows_of(json_file(tmp_path, {"kbEntries": [row()], **values}))) == 1
 
 
 def test_an_object_a_line_is_read(tmp_path: Path) -> None:

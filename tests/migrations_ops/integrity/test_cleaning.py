@@ -35,8 +35,9 @@ from migrations_ops.integrity.cleaning import (
     cleanup_undo,
     cleanups_tidy,
     keep_for,
+    undo_apply,
 )
-from migrations_ops.integrity.parking import parked_path
+from migrations_ops.integrity.parking import parked_path, rows_park
 from migrations_ops.models import CheckRun, CheckStatus, CleanupRecord, CleanupState, RunEvent
 
 pytestmark = pytest.mark.django_db
@@ -145,6 +146,32 @@ def test_after_its_time_a_cleanup_can_no_longer_be_undone() -> None:
     assert cleanup_get(record.pk).state == CleanupState.EXPIRED
     with pytest.raises(CleanupStateError):
         cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+
+
+def test_what_an_undo_reads_is_neither_parked_nor_forgotten_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("migrations_ops.integrity.cleaning.rows_park", lambda *_given: None)
+        record = a_trimmed_journal()
+    undo = undo_apply(cleanup_get(record.pk))
+    next(undo)
+    rows_park(record)
+    assert cleanups_tidy(timezone.now() + keep_for() + dt.timedelta(minutes=1)) == 0
+    assert cleanup_get(record.pk).rows.exists() and not cleanup_get(record.pk).sha256
+    assert sum(1 for _batch in undo) > 0
+    assert old_lines() == 3
+
+
+def test_an_undo_whose_time_ends_as_it_begins_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = a_trimmed_journal()
+
+    def over(*_given: Any) -> None:
+        cleanups_tidy(timezone.now() + keep_for() + dt.timedelta(minutes=1))
+
+    monkeypatch.setattr("migrations_ops.integrity.cleaning.parked_check", lambda _record: None)
+    monkeypatch.setattr("migrations_ops.integrity.cleaning._expect", over)
+    with pytest.raises(CleanupStateError, match="one process"):
+        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+    assert old_lines() == 0
 
 
 def test_two_processes_never_both_work_on_one_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
