@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from knowledge.models import Entry, EntryStatus, ErrorCode, Severity, Tag
-from knowledge.search.database import marks, stored
+from knowledge.search.rows import marks, stored
 from knowledge.starter import starter_read
 
 BATCH_ROWS = 2_000

@@ -7,21 +7,14 @@ they are quoted all the same. Everything else is a number or a parameter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
-
-from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 
 from knowledge.search.rank import TOPS, ranks_of_status
+from knowledge.search.rows import is_sqlite, numbers, rows, rows_prepared
 
 _FOREIGN = re.compile(r"[^\w.$#@/-]")
 
@@ -35,8 +28,6 @@ TOP_MARGIN = (1.25, 200)
 TOP_PART = 3
 #: Of the rows that have common words, about so many have them in codes, title or tags.
 HEAD_SHARE = 0.25
-#: Times that PostgreSQL is sent a statement of a connection before it is prepared.
-PREPARED_AFTER = 1
 #: The label that every row has. No word of a text begins with a slash.
 EVERY_ROW = "/e"
 
@@ -77,68 +68,6 @@ FIRST_FIELD = 2
 _SHORT = {"c": "category", "s": "severity", "": "tag"}
 _DOCUMENT = ("rank", "merit", "codes", "title", "tags", "problem", "solution")
 _RANK = itemgetter(1)
-
-
-_searched: ContextVar[str] = ContextVar("searched", default=DEFAULT_DB_ALIAS)
-
-
-@contextmanager
-def searched_at(alias: str) -> Iterator[None]:
-    """Searches in here ask the database of this alias, to compare two of them."""
-    token = _searched.set(alias)
-    try:
-        yield
-    finally:
-        _searched.reset(token)
-
-
-def searched() -> str:
-    """The alias of the database that searches ask."""
-    return _searched.get()
-
-
-def database() -> BaseDatabaseWrapper:
-    """The connection of searches."""
-    return connections[_searched.get()]
-
-
-def rows(sql: str, params: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-    """What the database answers."""
-    with database().cursor() as cursor:
-        cursor.execute(sql, list(params))
-        return list(cursor.fetchall())
-
-
-def rows_prepared(sql: str, params: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-    """The same; PostgreSQL reads and plans the statement once for each connection.
-
-    For questions of few texts: what differs from search to search is in the parameters, and the best plan is the
-    same for all of them. To plan is a fifth of the work of a search.
-    """
-    connection = database()
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql" and settings.SEARCH_PREPARED and not connection.queries_logged:
-            _prepare(connection, cursor)
-        cursor.execute(sql, list(params))
-        return list(cursor.fetchall())
-
-
-def _prepare(connection: Any, cursor: CursorWrapper) -> None:
-    """Have psycopg prepare what this cursor executes; Django's own cursors go on sending texts."""
-    from psycopg import Cursor
-
-    driver = connection.connection
-    if driver.prepare_threshold is None:
-        if connection.in_atomic_block:
-            return  # a rollback would forget the setting
-        cursor.execute("SET plan_cache_mode = force_generic_plan")
-        driver.prepare_threshold = PREPARED_AFTER
-    cursor.cursor = Cursor(driver)
-
-
-def marks(count: int) -> str:
-    """Place holders for so many parameters."""
-    return ", ".join(["%s"] * count)
 
 
 def label(field: str, value: object) -> str:
@@ -264,13 +193,6 @@ class _Asking:
         return quick
 
 
-def one_of(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
-    """A condition that a column has one of these values, and its parameters; many place holders are slow to read."""
-    if is_sqlite():
-        return f"{column} IN ({marks(len(values))})", list(values)
-    return f"{column} = ANY(%s)", [list(values)]
-
-
 def _numbered(column: str, found: Sequence[int]) -> tuple[str, list[Any]]:
     """A condition that a column has one of these numbers, and its parameters; none on SQLite, which reads texts fast."""
     return (f"{column} IN ({numbers(found)})", []) if is_sqlite() else (f"{column} = ANY(%s::bigint[])", [list(found)])
@@ -283,16 +205,6 @@ def documents(found: Sequence[int], *, fields: int) -> list[Document]:
     chosen, params = _numbered("rank", found)
     columns = ", ".join(_DOCUMENT[: FIRST_FIELD + fields])
     return rows_prepared(f"SELECT {columns} FROM kb_search_docs WHERE {chosen}", params)
-
-
-def hexadecimal(value: UUID | str) -> str:
-    """A UUID as SQLite holds it."""
-    return value if isinstance(value, str) else value.hex
-
-
-def stored(key: UUID) -> UUID | str:
-    """A UUID as the database holds it."""
-    return key.hex if is_sqlite() else key
 
 
 def taken(found: Sequence[int]) -> set[int]:
@@ -352,11 +264,6 @@ def tag_names(found: Sequence[int]) -> dict[int, str]:
     return dict(rows_prepared(f"SELECT id, name FROM kb_tags WHERE {chosen}", params))
 
 
-def is_sqlite() -> bool:
-    """Whether searches ask SQLite."""
-    return database().vendor == "sqlite"
-
-
 def index_table(index: Index) -> str:
     """The FTS5 table of an index on SQLite, its GIN index on PostgreSQL."""
     return f"kb_search_{index.value}"
@@ -365,11 +272,6 @@ def index_table(index: Index) -> str:
 def _iso(column: str) -> str:
     """A time as text; on SQLite it is one, in UTC without saying so."""
     return f"CAST({column} AS text)" if is_sqlite() else f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.USOF')"
-
-
-def numbers(values: Iterable[int]) -> str:
-    """Numbers as SQL lists them."""
-    return ", ".join(f"{value:d}" for value in values)
 
 
 def _ranks_sql(asked: Asked, index: Index, limit: int) -> tuple[str, list[str]]:

@@ -18,6 +18,7 @@ from django.db.models.base import ModelState
 from knowledge.models import Entry
 from knowledge.search import database
 from knowledge.search.analysis import tokens, units
+from knowledge.search.rows import searched
 from knowledge.search.types import Marks, SearchHit
 
 #: What a hit's entry is fetched with, Django fetches the rest when it is asked for.
@@ -79,7 +80,7 @@ def _entry(values: tuple[Any, ...]) -> Entry:
     """An entry from its row; a tenth of what Model.__init__ takes, with its signals and checks of arguments."""
     entry = Entry.__new__(Entry)
     entry.__dict__.update(zip(_FIELDS, values, strict=True), _state=ModelState())
-    entry._state.adding, entry._state.db = False, database.searched()
+    entry._state.adding, entry._state.db = False, searched()
     entry.id = _uuid(entry.id)
     entry.created_at, entry.updated_at = map(_moment, values[-2:])
     return entry

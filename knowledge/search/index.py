@@ -18,6 +18,7 @@ from knowledge.models import Entry, EntryStatus, SearchDoc, SearchTerm
 from knowledge.search import database, storing, terms
 from knowledge.search.analysis import code_parts, code_token, tokens, tokens_joined
 from knowledge.search.rank import Standing, merit_of, rank_of, top_of
+from knowledge.search.rows import hexadecimal, marks, one_of, rows, stored
 
 #: Entries that are analysed and written at a time.
 BATCH_ROWS = 1_000
@@ -92,11 +93,11 @@ def index_add(entries: Iterable[tuple[Facts, Tags, Codes]]) -> None:
 def index_forget(ids: Iterable[UUID]) -> None:
     """Take these entries out of the index, before they are deleted in bulk."""
     for batch in _batches(ids):
-        keys = [database.stored(key) for key in batch]
-        sql = f"SELECT {', '.join(_COLUMNS)} FROM kb_search_docs WHERE entry_id IN ({database.marks(len(keys))})"
+        keys = [stored(key) for key in batch]
+        sql = f"SELECT {', '.join(_COLUMNS)} FROM kb_search_docs WHERE entry_id IN ({marks(len(keys))})"
         with transaction.atomic():
             counted: Counter[str] = Counter()
-            gone = database.rows(sql, keys)
+            gone = rows(sql, keys)
             _count(counted, gone, -1)
             storing.documents_delete([row[0] for row in gone])
             terms.terms_count(counted)
@@ -228,11 +229,11 @@ def terms_mend() -> None:
 
 def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
     """Write the rows of these entries that are new or differ; adds to `counted` what terms gain and lose."""
-    keys = [database.stored(key) for key in batch]
+    keys = [stored(key) for key in batch]
     made = list(_documents(keys))
-    chosen, params = database.one_of("entry_id", keys)
+    chosen, params = one_of("entry_id", keys)
     sql = f"SELECT {', '.join(_COLUMNS)} FROM kb_search_docs WHERE {chosen}"
-    before = {row[1]: row for row in database.rows(sql, params)}
+    before = {row[1]: row for row in rows(sql, params)}
     changed = [row for row in made if before.get(row[1]) != row]
     gone = before.keys() - {row[1] for row in made}
     old = [before[key] for key in (*(row[1] for row in changed), *gone) if key in before]
@@ -256,17 +257,17 @@ def _documents(keys: list[Any]) -> Iterator[_Row]:
 
     The entries come first and stay locked, so that nobody who writes one of them is overwritten with what it was.
     """
-    chosen, params = database.one_of("id", keys)
+    chosen, params = one_of("id", keys)
     sql = f"SELECT {', '.join(FACTS)} FROM kb_entries WHERE {chosen} ORDER BY id"
-    entries = database.rows(f"{sql} FOR NO KEY UPDATE" if connection.vendor == "postgresql" else sql, params)
-    chosen, params = database.one_of("entry_id", keys)
+    entries = rows(f"{sql} FOR NO KEY UPDATE" if connection.vendor == "postgresql" else sql, params)
+    chosen, params = one_of("entry_id", keys)
     tags: dict[Any, Tags] = {}
     sql = "SELECT entry_id, t.name, t.id FROM kb_entry_tags JOIN kb_tags t ON t.id = tag_id"
-    for entry, name, number in database.rows(f"{sql} WHERE {chosen}", params):
+    for entry, name, number in rows(f"{sql} WHERE {chosen}", params):
         tags.setdefault(entry, []).append((name, number))
     codes: dict[Any, list[Any]] = {}
     sql = "SELECT entry_id, position, c.id, c.code, c.kind FROM kb_entry_codes ec JOIN kb_error_codes c ON c.id = error_code_id"
-    for entry, *code in database.rows(f"{sql} WHERE {chosen} ORDER BY position, ec.id", params):
+    for entry, *code in rows(f"{sql} WHERE {chosen} ORDER BY position, ec.id", params):
         codes.setdefault(entry, []).append(code)
     for facts in entries:
         yield _document(facts, sorted(tags.get(facts[0], [])), codes.get(facts[0], []))
@@ -278,7 +279,7 @@ def _document(facts: Facts, tags: Tags, codes: Codes) -> _Row:
     labels = [database.EVERY_ROW, database.label("category", category), database.label("severity", severity)]
     labels += [database.label("tag", number) for _, number in tags]
     labels += [database.label("code", number) for _, number, _, _ in codes]
-    rank = rank_of(UUID(database.hexadecimal(pk)), standing)
+    rank = rank_of(UUID(hexadecimal(pk)), standing)
     labels += database.TOP_LABELS[top_of(rank) :]
     return (
         *(rank, pk, category, severity, status, version),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from knowledge.search.database import one_of, rows_prepared
+from knowledge.search.rows import one_of, rows_prepared
 from knowledge.search.terms import becoming_question, frequencies_question
 
 #: Promoted entries of one search; more would hide what was found.

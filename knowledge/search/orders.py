@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from knowledge.search.database import numbers, rows
+from knowledge.search.rows import numbers, rows
 
 
 class SearchOrder(TextChoices):

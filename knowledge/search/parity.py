@@ -9,8 +9,8 @@ from functools import partial
 from django.db.models import Count, Max
 
 from knowledge.models import EntryCode, EntryStatus, SearchQuery
-from knowledge.search.database import searched_at
 from knowledge.search.engine import entry_search
+from knowledge.search.rows import searched_at
 from knowledge.search.types import SearchFilters
 from migrations_ops.move.parity import ParityQuery
 

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from knowledge.models import EntryStatus
 from knowledge.search import terms
-from knowledge.search.database import TOP_LABELS, Asked, is_sqlite, label, rows_prepared, searched
+from knowledge.search.database import TOP_LABELS, Asked, label
 from knowledge.search.known import Known, known
 from knowledge.search.query import Alternative, Group, Query, query_with_codes
+from knowledge.search.rows import is_sqlite, rows_prepared, searched
 from knowledge.search.score import rarity
 from knowledge.search.types import SearchFilters
 

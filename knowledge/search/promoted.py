@@ -13,8 +13,8 @@ from django.utils.text import Truncator
 
 from knowledge.errors import PromotionInvalidError
 from knowledge.models import Entry, EntryCode, PromotedResult
-from knowledge.search.database import searched
 from knowledge.search.query import query_parse
+from knowledge.search.rows import searched
 from knowledge.search.types import SearchFilters, SearchHit
 
 CODES_SHOWN = 8

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.utils import CursorWrapper
 
-from knowledge.search.database import EVERY_ROW, Index, database, index_table, is_sqlite, marks, numbers, rows
+from knowledge.search.database import EVERY_ROW, Index, index_table
+from knowledge.search.rows import database, is_sqlite, marks, numbers, rows
 
 _HEAD = ("codes", "title", "tags", "labels")
 #: The columns of a row that each index follows.

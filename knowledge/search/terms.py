@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from knowledge.search.database import one_of, rows, rows_prepared
+from knowledge.search.rows import one_of, rows, rows_prepared
 from knowledge.search.storing import STATEMENT_ROWS, rows_add, sliced
 
 #: The term that every published entry has.

@@ -171,7 +171,7 @@ def plain_bm25(collection: Collection, tokenizer: str) -> Callable[[str], list[i
     """FTS5 over title and text with its own ranking; any word of the query is enough."""
     from django.db import connection
 
-    from knowledge.search.database import rows
+    from knowledge.search.rows import rows
 
     table = f"plain_{tokenizer.split(maxsplit=1)[0]}"
     with connection.cursor() as cursor:

@@ -234,7 +234,7 @@ def server_clock() -> Callable[[], float]:
     """Seconds that PostgreSQL's process for this connection has worked, where this machine tells; 0 on SQLite."""
     from django.db import connection
 
-    from knowledge.search.database import rows
+    from knowledge.search.rows import rows
 
     if connection.vendor == "sqlite":
         return lambda: 0.0
@@ -307,7 +307,7 @@ def plain_words(text: str) -> list[str]:
 
 
 def plain_sqlite(*, filled: bool) -> Plain:
-    from knowledge.search.database import rows
+    from knowledge.search.rows import rows
 
     if not filled:
         fill_plain(
@@ -326,7 +326,7 @@ def plain_sqlite(*, filled: bool) -> Plain:
 
 
 def plain_postgresql(*, filled: bool) -> Plain:
-    from knowledge.search.database import rows
+    from knowledge.search.rows import rows
 
     if not filled:
         fill_plain(
