@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,9 @@ from migrations_ops.models import (
 from migrations_ops.phase import phases
 from migrations_ops.runs import actions_legal, steps_skippable
 
+#: By what part of its cost a row costs more when the tables have twice as many rows: more pages of their indexes are
+#: written for as many rows (measured, docs/decisions/imports.md).
+DEARER_DOUBLED = 0.2
 OVER = {StepState.DONE, StepState.WARNING, StepState.SKIPPED}
 
 #: What a run does in each state, said to a person.
@@ -146,8 +150,7 @@ def move_report(move: Move) -> dict[str, Any]:
 def step_report(record: StepRecord) -> dict[str, Any]:
     """One step: how far it is, how fast, and how long it still takes."""
     rate = _rate(record)
-    left = max(0, record.rows_total - record.rows_done) if record.rows_total is not None else None
-    running = record.state == StepState.RUNNING
+    left = _seconds_left(record, rate) if rate and record.state == StepState.RUNNING else None
     return {
         "name": record.name,
         "title": record.title,
@@ -157,13 +160,25 @@ def step_report(record: StepRecord) -> dict[str, Any]:
         "rows_done": record.rows_done,
         "rows_total": record.rows_total,
         "rows_per_second": round(rate, 1) if rate else None,
-        "eta_seconds": round(left / rate, 1) if running and rate and left is not None else None,
+        "eta_seconds": round(left, 1) if left is not None else None,
         "busy_seconds": round(record.busy_seconds, 3),
         "revert_busy_seconds": round(record.revert_busy_seconds, 3),
         "started_at": _iso(record.started_at),
         "finished_at": _iso(record.finished_at),
         "error": record.error,
     }
+
+
+def _seconds_left(record: StepRecord, rate: float) -> float | None:
+    """Time that the rest of a step takes at this rate, which falls while tables grow; None where the rest is not known."""
+    if record.rows_total is None:
+        return None
+    left = max(0, record.rows_total - record.rows_done)
+    if not left or not record.rows_done or record.rows_before is None:
+        return left / rate
+    grown = 1 + left / (record.rows_before + record.rows_done)
+    doublings = (grown * math.log(grown) / (grown - 1) - 1) / math.log(2)  # on average of all rows that are left
+    return left / rate * (1 + DEARER_DOUBLED * doublings)
 
 
 def _rate(record: StepRecord) -> float | None:

@@ -214,10 +214,10 @@ def _begin(lease: Lease, run: Run, record: StepRecord, step: Step) -> None:
     record.started_at = record.started_at or timezone.now()
     record.attempts += 1
     if forward and record.rows_total is None:
-        record.rows_total = step.estimate()
+        record.rows_total, record.rows_before = step.estimate(), step.rows_before()
     with transaction.atomic(durable=True):
         lease_extend(lease)
-        record.save(update_fields=["state", "started_at", "attempts", "rows_total"])
+        record.save(update_fields=["state", "started_at", "attempts", "rows_total", "rows_before"])
         if record.attempts == 1 and not goes_on:
             audit.note(run, f"{'Started' if forward else 'Reverting'}: {record.title}", step=record.name)
 

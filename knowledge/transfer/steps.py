@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from knowledge.errors import ImportStateError
-from knowledge.models import Import, ImportState
+from knowledge.models import Entry, Import, ImportState
 from knowledge.transfer.exporting.export import export_places, export_result
 from knowledge.transfer.exporting.growing import WorkBusyError, WorkLostError
 from knowledge.transfer.exporting.wanted import ExportWanted
@@ -78,6 +78,9 @@ class CheckStep(ImportStep):
 @dataclass(frozen=True, kw_only=True)
 class WriteStep(CheckStep):
     """Writes the rows; the way back is the undo of the import."""
+
+    def rows_before(self) -> int:
+        return Entry.objects.count()
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
         if cursor and cursor.get("complete"):

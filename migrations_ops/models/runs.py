@@ -134,6 +134,8 @@ class StepRecord(models.Model):
     #: Rows and seconds of the latest batches, older ones counting less and less: the rate at which it goes now.
     recent_rows = models.FloatField(default=0.0)
     recent_seconds = models.FloatField(default=0.0)
+    #: Rows that were in the tables to which the step adds; None where a row costs the same however many there are.
+    rows_before = models.PositiveBigIntegerField(null=True)
     #: Starts since the last committed batch; too many mean that the step kills its worker.
     attempts = models.PositiveSmallIntegerField(default=0)
     result = models.JSONField(default=dict)

@@ -137,6 +137,10 @@ class Step:
         """Work units (rows, mostly) that `apply` will do; None where nothing can be counted."""
         return None
 
+    def rows_before(self) -> int | None:
+        """Rows of the tables to which `apply` adds, where a row costs more the more there are; None where it does not."""
+        return None
+
     def rate(self) -> tuple[float, str] | None:
         """Work units a second and where that was measured; None for a step that knows none of its own."""
         return None

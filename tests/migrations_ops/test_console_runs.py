@@ -83,6 +83,19 @@ def test_the_time_left_follows_the_rate_of_the_latest_batches(admin_client: Clie
     assert (step["rows_per_second"], step["eta_seconds"]) == (500, 6)
 
 
+@pytest.mark.parametrize(("before", "left"), [(None, 2.0), (0, 2.2), (1_000_000, 2.0)])
+def test_the_time_left_allows_for_rows_that_cost_more_as_their_tables_grow(
+    admin_client: Client, before: int | None, left: float
+) -> None:
+    run = a_run(done=6)
+    late = {"recent_rows": 1_000.0, "recent_seconds": 2.0}
+    run.steps.filter(position=6).update(rows_done=1_000, rows_total=2_000, rows_before=before, **late)
+
+    step = admin_client.get(reverse("console:run_json", args=[run.pk])).json()["steps"][6]
+
+    assert (step["rows_per_second"], step["eta_seconds"]) == (500, left)
+
+
 def test_a_failure_is_shown_in_full_and_escaped(admin_client: Client) -> None:
     run = a_run(state=RunState.FAILED, error="too <large>")
 

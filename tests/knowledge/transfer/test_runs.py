@@ -125,6 +125,7 @@ def test_a_preview_reads_and_decides_and_the_import_that_follows_does_what_it_sa
     run = run_inline(import_enqueue(job=job, actor="ada", inline=True).pk)
     job.refresh_from_db()
     assert (run.state, job.report["sections"]) == (RunState.SUCCEEDED, said)
+    assert run.steps.get(name="import/write").rows_before == 0
     with pytest.raises(ImportStateError):
         import_enqueue(job=job, actor="ada", inline=True)
     with pytest.raises(ImportStateError):
