@@ -1,4 +1,4 @@
-"""Middleware of the site: the content security policy, forms and how many of them, answers that have no page."""
+"""Middleware of the site: the content security policy, sessions, forms and how many of them, answers that have no page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from csp.middleware import CSPMiddleware
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -16,7 +17,10 @@ from knowledge.errors import RateLimitedError
 from knowledge.rates import rate_take
 from knowledge.views.visitor import LOOPBACK, address_of
 from migrations_ops.console.access import wants_json
+from migrations_ops.outages import written_if_possible
 from migrations_ops.place.middleware import MovedResponse
+
+METHODS_THAT_READ = {"GET", "HEAD"}
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
@@ -40,6 +44,17 @@ class MovedPageMiddleware:
         if isinstance(response, MovedResponse):
             filled(response, moved(request))
         return response
+
+
+class ReadersSessionMiddleware(SessionMiddleware):
+    """Keeps a session, and lets who only reads have the page where the database takes none just now."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if request.method not in METHODS_THAT_READ:
+            return super().process_response(request, response)
+        with written_if_possible("A session"):
+            response = super().process_response(request, response)
+        return response  # noqa: RET504 - it is the answer without a session where that cannot be kept
 
 
 class MethodMiddleware:

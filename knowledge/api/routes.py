@@ -33,6 +33,7 @@ from knowledge.searches import search_record
 from knowledge.text import storable
 from knowledge.views.visitor import entry_visible, sees_all, visitor_user
 from knowledge.views.vocabulary import codes_shown
+from migrations_ops.outages import written_if_possible
 
 PAGE_SIZE_MOST = 100
 TEXT_CHARS = 2_000
@@ -105,7 +106,8 @@ def search(request: HttpRequest, asked: Annotated[SearchAsked, Query()]) -> dict
     results = entry_search(asked.q, filters=filters, page=asked.page, page_size=asked.page_size, order=asked.order)
     prefetch_related_objects([hit.entry for hit in results.hits], "tags")
     if results.page == 1:
-        search_record(results=results, searcher=request.auth.key, user=visitor_user(request))  # type: ignore[attr-defined]
+        with written_if_possible("A search"):
+            search_record(results=results, searcher=request.auth.key, user=visitor_user(request))  # type: ignore[attr-defined]
     facts = page_facts(
         request, page=results.page, page_size=results.page_size, total=results.total, capped=results.total_capped
     )

@@ -30,6 +30,7 @@ from knowledge.views.visitor import (
     visitor_key,
     visitor_user,
 )
+from migrations_ops.outages import written_if_possible
 
 RELATED_SHOWN = 6
 COMMENTS_SHOWN = 5
@@ -91,9 +92,10 @@ def moved(request: HttpRequest, entry: Entry) -> HttpResponse:
 
 def count_view(request: HttpRequest, entry: Entry) -> None:
     """Count the view of a published entry once a session, and tell the search that led here."""
-    search_opened_by(request, entry)
-    if entry.status == EntryStatus.PUBLISHED and first_view(request, entry):
-        entry_viewed(entry=entry)
+    with written_if_possible("A view"):
+        search_opened_by(request, entry)
+        if entry.status == EntryStatus.PUBLISHED and first_view(request, entry):
+            entry_viewed(entry=entry)
 
 
 def actions_allowed(request: HttpRequest, entry: Entry) -> dict[str, bool]:

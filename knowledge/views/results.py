@@ -25,6 +25,7 @@ from knowledge.views.filters import (
 from knowledge.views.fragments import entry_facts
 from knowledge.views.links import order_links, page_number, paging, url_with
 from knowledge.views.visitor import visitor_address, visitor_key, visitor_user
+from migrations_ops.outages import written_if_possible
 
 QUERY_CHARS = 500
 RESULTS_PER_PAGE = 20
@@ -59,12 +60,13 @@ def results_context(request: HttpRequest, results: SearchResults) -> dict[str, A
     facets = results.facets  # first: how many there are, which the history keeps, is counted with them
     record = None
     if results.page == 1 and request.method == "GET":
-        record = search_record(
-            results=results,
-            searcher=visitor_key(request),
-            user=visitor_user(request),
-            address=visitor_address(request),
-        )
+        with written_if_possible("A search"):
+            record = search_record(
+                results=results,
+                searcher=visitor_key(request),
+                user=visitor_user(request),
+                address=visitor_address(request),
+            )
     return {
         "results": results,
         "lines": [(hit, entry_facts(hit.entry)) for hit in results.hits],

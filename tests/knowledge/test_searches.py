@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.cache import caches
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -41,6 +42,25 @@ def test_a_search_that_is_not_kept_is_answered(client: Client, settings: Setting
     settings.SEARCHES_KEPT_PER_MINUTE = 0
     entry_built(title="Deadlock at night")
     assert " at night" in client.get(reverse("search"), {"q": "deadlock"}).content.decode()
+    assert not SearchQuery.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_reads_gets_an_answer_from_a_database_that_takes_no_writes(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = entry_built(title="Deadlock at night")
+    if connection.vendor == "postgresql":
+        pytest.skip("a full disk of PostgreSQL is tried with the moves")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA query_only = ON")
+        try:
+            found = client.get(reverse("search"), {"q": "deadlock"}).content.decode()
+            read = client.get(entry.get_absolute_url() + "?s=1")
+        finally:
+            cursor.execute("PRAGMA query_only = OFF")
+    assert " at night" in found and read.status_code == 200
+    assert "A search was not noted" in caplog.text and "A view was not noted" in caplog.text
     assert not SearchQuery.objects.exists()
 
 

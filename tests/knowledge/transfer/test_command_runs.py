@@ -186,7 +186,7 @@ def test_progress_says_rows_rate_and_what_is_left(terminal: bool, start: str, tm
     progress = RunProgress(OutputWrapper(screen), clock=lambda: now[0])
     for moment, rows in ((20.0, 0), (20.1, 50), (40.0, 1_000)):
         now[0], step.state, step.rows_done, step.rows_total = moment, StepState.RUNNING, rows, 5_000
-        step.busy_seconds, step.recent_rows = moment - 20.0, 0.0
+        step.busy_seconds, step.recent_rows, step.rows_before = moment - 20.0, 0.0, None
         step.save()
         progress.look(step.run_id)
     progress.end()
