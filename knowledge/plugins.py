@@ -182,13 +182,14 @@ def plugin_disable(*, name: str) -> Plugin:
 
 
 def plugins_align() -> None:
-    """Make schedules what the rows say, after a restore has replaced the rows.
+    """Make schedules what the rows say, after a restore or an import has changed the rows.
 
-    A plugin whose level is closed is disabled: a checkpoint made during a run may hold it enabled.
+    A plugin whose level is closed is disabled, as a checkpoint made during a run may hold it enabled, and so is one
+    that needs a disabled one.
     """
     level = site_level()
     for spec in plugins().values():
-        if spec.level > level:
+        if spec.level > level or not all(map(plugin_is_enabled, spec.depends_on)):
             Plugin.objects.filter(name=spec.name).update(enabled=False)
         enabled = plugin_is_enabled(spec.name)
         for schedule in spec.schedules:

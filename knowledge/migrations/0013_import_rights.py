@@ -1,11 +1,14 @@
-"""An import remembers that it has the rights of an account, so that it has none when the account is removed."""
+"""An import remembers whether it has the rights of an account, so that it has none when the account is removed.
+
+Of those that have none here nobody knows whether they had: what has not begun is brought again.
+"""
 
 from django.db import migrations, models
 
 
 def mark(apps, schema_editor):
     imports = apps.get_model("knowledge", "Import").objects.using(schema_editor.connection.alias)
-    imports.exclude(user=None).update(for_account=True)
+    imports.filter(user=None).exclude(state="ready").update(for_account=False)
 
 
 class Migration(migrations.Migration):
@@ -15,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="import",
             name="for_account",
-            field=models.BooleanField(default=False),
+            field=models.BooleanField(default=True),
         ),
         migrations.RunPython(mark, migrations.RunPython.noop, elidable=True),
     ]

@@ -43,7 +43,7 @@ class Import(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("user")
     )
     #: Whether it has the rights of an account; when that is removed it has none, and not those of the command line.
-    for_account = models.BooleanField(default=False)
+    for_account = models.BooleanField(default=True)
     created_by = models.CharField(_("by"), max_length=150)
     created_at = models.DateTimeField(_("brought"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)

@@ -182,7 +182,7 @@ def _first_of(plan: Plan, ranks: list[int]) -> tuple[list[Document], bool]:
     seen = {one[0] for one in heads}
     rest = [rank for rank in ranks if rank not in seen][: CANDIDATES - len(heads)]
     found = heads + sorted(database.documents(rest, fields=4))
-    return found, len(found) < CANDIDATES
+    return found, len(heads) + len(rest) < CANDIDATES  # a row may have gone between the two questions
 
 
 def _partly(plan: Plan, ranks: list[int]) -> list[Scored]:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -55,7 +55,14 @@ def rows_prepared(sql: str, params: Iterable[Any] = ()) -> list[tuple[Any, ...]]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql" and settings.SEARCH_PREPARED and not connection.queries_logged:
             _prepare(connection, cursor)
-        cursor.execute(sql, list(params))
+        values = list(params)
+        try:
+            cursor.execute(sql, values)
+        except NotSupportedError:  # what was planned is over: a column has got another type
+            if connection.in_atomic_block:
+                raise
+            connection.connection.execute("DEALLOCATE ALL")
+            cursor.execute(sql, values)
         return list(cursor.fetchall())
 
 

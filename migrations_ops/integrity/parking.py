@@ -50,6 +50,10 @@ class ParkedUnits(NamedTuple):
     left: int
 
 
+def _file_name(record: CleanupRecord) -> str:
+    return f"cleanup-{record.pk}.jsonl"
+
+
 def parked_path(record: CleanupRecord) -> Path:
     """Where the file of a cleanup lies."""
     return Path(settings.OPS_CLEANUP_DIR) / record.file_name
@@ -66,7 +70,7 @@ def rows_park(record: CleanupRecord, heartbeat: Callable[[], None] = lambda: Non
     if not record.sha256:
         folder = Path(settings.OPS_CLEANUP_DIR)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        record.file_name = f"cleanup-{record.pk}.jsonl"
+        record.file_name = _file_name(record)
         temporary = folder / f"{record.file_name}.{uuid.uuid4().hex}.part"
         try:
             _write(record, temporary, heartbeat)
@@ -77,7 +81,10 @@ def rows_park(record: CleanupRecord, heartbeat: Callable[[], None] = lambda: Non
             temporary.unlink(missing_ok=True)
         facts = {name: getattr(record, name) for name in ("file_name", "sha256", "size_bytes")}
         if not CleanupRecord.objects.filter(pk=record.pk, state=CleanupState.DONE).update(**facts):
+            written = parked_path(record)
             record.refresh_from_db()
+            if not record.sha256:
+                written.unlink(missing_ok=True)
             return
     while rows := list(record.rows.values_list("pk", flat=True)[:ROWS_PER_FETCH]):
         with transaction.atomic():
@@ -192,7 +199,6 @@ def _units(rows: list[ChangedRow]) -> list[list[ChangedRow]]:
 
 def parked_discard(record: CleanupRecord) -> None:
     """Remove what is kept of a cleanup, file and rows."""
-    if record.file_name:
-        parked_path(record).unlink(missing_ok=True)
+    (Path(settings.OPS_CLEANUP_DIR) / _file_name(record)).unlink(missing_ok=True)
     while rows := list(record.rows.values_list("pk", flat=True)[:ROWS_PER_FETCH]):
         CleanupRow.objects.filter(pk__in=rows).delete()

@@ -177,7 +177,7 @@ def _sections(stream: _Stream) -> Iterator[SourceRow]:
         if stream.take(",", "}") == "}":
             break
     if own.alone:
-        yield from _single(own.values)
+        yield from _single(own.whole())
 
 
 class _Own:
@@ -187,15 +187,19 @@ class _Own:
         self.stream, self.values, self.chars, self.alone = stream, dict[str, Any](), 0, True
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep the value that was read last. Raises ImportTooLargeError."""
-        if not self.alone:
-            return
+        """Keep the value that was read last; none of them when they are too long together."""
         self.chars += len(name) + self.stream.value_chars
+        if self.alone and self.chars <= self.stream.most_chars:
+            self.values[name] = value
+        else:
+            self.values.clear()
+
+    def whole(self) -> dict[str, Any]:
+        """All of them. Raises ImportTooLargeError."""
         if self.chars > self.stream.most_chars:
-            raise ImportTooLargeError(
-                found=f"an object of more than {self.stream.most_chars:,} characters", most="that"
-            )
-        self.values[name] = value
+            found = f"an object of more than {self.stream.most_chars:,} characters"
+            raise ImportTooLargeError(found=found, most="that")
+        return self.values
 
 
 def _one(section: str, value: Any) -> Iterator[SourceRow]:

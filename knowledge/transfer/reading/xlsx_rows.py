@@ -94,7 +94,7 @@ def _rows(sheets: Iterator[Iterator[tuple[Any, ...]]], limits: Limits) -> Iterat
                 yield _row(before + number, names, cells, limits)
                 continue
             headed, found = True, _names(cells)
-            if names and found != names:
+            if names and set(filter(None, found)) != set(filter(None, names)):
                 return
             names = found
         before += number

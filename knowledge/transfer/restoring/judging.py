@@ -153,8 +153,14 @@ class TableJudge:
         level = spec.level if spec else row.plain.get("phase_level")
         if isinstance(level, int) and level > self.level:
             raise _LeftOutError(_("level %(level)d is not open here") % {"level": level})
-        if spec and (problems := configuration_problems(spec, row.plain.get("configuration") or {})):
+        if spec is None or "configuration" not in row.plain:
+            return
+        given = row.plain["configuration"]
+        if isinstance(given, dict):  # without options that a release has dropped
+            given = {name: value for name, value in given.items() if name in spec.options}
+        if problems := configuration_problems(spec, given):
             raise ValueError("; ".join(problems))
+        row.plain["configuration"] = row.values["configuration"] = given
 
     def _is_entry(self, key: UUID) -> bool:
         """Whether an entry has this id here, or will have it: those of the same file come before."""

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from knowledge.models import ErrorCode, ImportedRow, Plugin, Tag
 from knowledge.plugins import plugins_align
 from knowledge.transfer.restoring.tables import VOTES, models_open
-from knowledge.transfer.restoring.writing import VoteChange, digests_now, votes_counted
+from knowledge.transfer.restoring.writing import PLUGIN_STATE, VoteChange, digests_now, votes_counted
 from migrations_ops.archive import foreign_keys, present_parents, value_of
 
 _USED = {Tag: Q(entrytag__isnull=False), ErrorCode: Q(entrycode__isnull=False) | Q(aliases__isnull=False)}
@@ -75,6 +75,8 @@ def _restored(model: type[Model], key: Any, before: dict[str, Any]) -> None:
     fields = {field.attname: field for field in model._meta.concrete_fields}
     values = {name: value_of(fields[name], plain) for name, plain in before.items() if name in fields}
     values.pop(model._meta.pk.attname, None)
+    if model is Plugin:
+        values = {name: values[name] for name in PLUGIN_STATE}
     for column in foreign_keys(model):
         plain = before.get(column.attname)
         if column.null and plain is not None and str(plain) not in present_parents(column, {plain}):

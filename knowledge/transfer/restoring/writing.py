@@ -26,6 +26,8 @@ from knowledge.transfer.seen import Seen
 from knowledge.transfer.writing import Journaled, journal_write
 from migrations_ops.archive import columns_of, line_of
 
+#: What people choose of a plugin; the rest of its row changes whenever it runs.
+PLUGIN_STATE = ("enabled", "configuration")
 _INSERTED_TOGETHER = 200
 _NUMBER_MOST = 2**53
 #: Entry, whether it worked, and how many votes more or fewer.
@@ -53,7 +55,8 @@ def table_rows_write(job: Import, rows: list[TableRow], seen: Seen) -> None:
 
 def digests_now(model: type[Model], keys: Iterable[Any]) -> dict[Any, int]:
     """A number for each of these rows that another content changes, by key."""
-    rows = model._base_manager.filter(pk__in=list(keys)).values_list("pk", *columns_of(model))
+    columns = PLUGIN_STATE if model is Plugin else columns_of(model)
+    rows = model._base_manager.filter(pk__in=list(keys)).values_list("pk", *columns)
     return {key: zlib.crc32(line_of(values)) & 0x7FFFFFFF for key, *values in rows}
 
 

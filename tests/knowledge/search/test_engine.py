@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from knowledge.entries import entry_viewed
 from knowledge.models import CodeAlias, Entry, ErrorCode, SearchDoc
-from knowledge.search import SearchFilters, SearchOrder, SearchResults, entry_search, index_update
+from knowledge.search import SearchFilters, SearchOrder, SearchResults, database, entry_search, index_update
 from knowledge.search.rank import TOPS, top_of
 from tests.knowledge.builders import entry_built
 
@@ -255,6 +255,30 @@ def test_postgresql_plans_the_questions_of_searches_once(entries: dict[str, Entr
             cursor.execute("SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements")
             generic, custom = cursor.fetchone()
         assert generic > 2 and custom == 0, (generic, custom)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_is_planned_again_when_a_column_has_got_another_type(entries: dict[str, Entry]) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite prepares again by itself")
+    for _ in range(3):
+        found = titles(entry_search("abend field"))
+    title = Entry._meta.get_field("title")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE kb_entries ALTER COLUMN title TYPE varchar(900)")
+        try:
+            assert titles(entry_search("abend field")) == found
+        finally:
+            cursor.execute(f"ALTER TABLE kb_entries ALTER COLUMN title TYPE {title.db_type(connection)}")
+
+
+def test_a_row_that_goes_between_two_questions_takes_no_others_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("knowledge.search.engine.CANDIDATES", 4)
+    for number in range(12):
+        entry_built(title=f"Number {number}", problem="The zebra fell asleep.")
+    documents = database.documents
+    monkeypatch.setattr(database, "documents", lambda found, **fields: documents(found, **fields)[:-1])
+    assert entry_search("zebra", counted=True).total == 12
 
 
 def test_counting_stops_at_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:

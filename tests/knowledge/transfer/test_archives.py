@@ -39,7 +39,8 @@ from knowledge.models import (
     Tag,
 )
 from knowledge.phases.mvp2_analytics.models import Baseline, IgnoredQuery, UsageMetric, UsagePattern
-from knowledge.phases.mvp2_analytics.plugins import ANALYTICS
+from knowledge.phases.mvp2_analytics.plugins import ANALYTICS, PATTERNS
+from knowledge.phases.mvp2_analytics.tasks import analytics_aggregate
 from knowledge.plugins import plugin_disable, plugin_enable
 from knowledge.transfer import importing, undoing
 from knowledge.transfer.exporting import ExportFilter, ExportFormat, export_write
@@ -248,11 +249,29 @@ def test_a_plugin_gets_what_it_accepts_and_the_schedules_of_its_state(tmp_path: 
     plugin_disable(name=ANALYTICS)
     job = import_run(brought(path))
     assert Plugin.objects.get(name=ANALYTICS).enabled and Schedule.objects.filter(name__contains="analytics").exists()
+    analytics_aggregate()
+    assert Plugin.objects.get(name=ANALYTICS).run_count
     import_take_back(job)
     assert not Plugin.objects.get(name=ANALYTICS).enabled
     assert not Schedule.objects.filter(name__contains="analytics").exists()
-    _rewritten(path, {"kb_plugins": ('"stale_after_days":30', '"stale_after_days":"never"')})
-    assert import_preview(brought(path)).preview["sections"]["kb_plugins"]["invalid"] == 1
+    assert Plugin.objects.get(name=ANALYTICS).run_count  # it has run, whatever is taken back
+    for wrong in ('{"stale_after_days":"never"}', "[]", "0"):
+        again = exported(tmp_path / "again.zip")
+        _rewritten(again, {"kb_plugins": ('{"stale_after_days":30}', wrong)})
+        assert import_preview(brought(again)).preview["sections"]["kb_plugins"]["invalid"] == 1, wrong
+
+
+@pytest.mark.usefixtures("level_2")
+def test_no_plugin_comes_in_enabled_without_the_one_that_it_needs(tmp_path: Path) -> None:
+    for name in (ANALYTICS, PATTERNS):
+        plugin_enable(name=name)
+    path = exported(tmp_path / "out.zip")
+    for name in (PATTERNS, ANALYTICS):
+        plugin_disable(name=name)
+    Plugin.objects.filter(name=PATTERNS).delete()
+    import_run(brought(path, existing="keep"))
+    assert not Plugin.objects.filter(enabled=True).exists()
+    assert not Schedule.objects.filter(name__contains="analytics").exists()
 
 
 def test_an_import_loses_its_rights_with_the_account_that_brought_it(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_a_table_that_goes_on_on_further_sheets_is_read_to_its_end(tmp_path: Pat
     for title, head in heads.items():
         sheet = book.create_sheet(title)
         sheet.append([head])
+        sheet["B1"].number_format = "0.00" if title == "Entries" else "General"  # a cell, though an empty one
         sheet.append([f"a row of {title}"])
     del book["Sheet"]
     book.save(tmp_path / "a.xlsx")
@@ -122,6 +123,7 @@ def test_an_object_without_sections_is_no_longer_than_a_row(tmp_path: Path) -> N
     with pytest.raises(ImportTooLargeError, match="object"):
         rows_of(json_file(tmp_path, values))
     assert len(rows_of(json_file(tmp_path, {"kbEntries": [row()], **values}))) == 1
+    assert len(rows_of(json_file(tmp_path, {**values, "kbEntries": [row()]}))) == 1
 
 
 def test_an_object_a_line_is_read(tmp_path: Path) -> None:
