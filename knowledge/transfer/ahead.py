@@ -121,15 +121,19 @@ def texts_ahead(job: Import, rows: Path, cursor: dict[str, Any]) -> Iterator[Ahe
         ahead.end()
 
 
-def _process(job: Import, rows: Path) -> subprocess.Popen[bytes]:
-    # Our own program. In the child the function calls the kernel and nothing else.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "knowledge.transfer.ahead_process"],
-        cwd=settings.BASE_DIR,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=die_with_parent,  # noqa: PLW1509
-    )
+def _process(job: Import, rows: Path) -> subprocess.Popen[bytes] | None:
+    try:
+        # Our own program. In the child the function calls the kernel and nothing else.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "knowledge.transfer.ahead_process"],
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            preexec_fn=die_with_parent,  # noqa: PLW1509
+        )
+    except (OSError, subprocess.SubprocessError) as error:  # no memory or no more processes
+        logger.warning("The import goes on without a process that works on texts ahead: %s", error)
+        return None
     _told(process, {"rows": str(rows), "columns": ImportOptions.of(job.options).columns})
     return process
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -84,6 +86,17 @@ def test_a_process_that_hangs_is_done_without(tmp_path: Path, monkeypatch: pytes
         while ahead._process is not None and left:
             ahead.known(left.pop(0))
         assert left, "it had not made everything"
+
+
+def test_a_process_that_cannot_be_started_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_given: Any, **_more: Any) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(ahead_module.subprocess, "Popen", refused)
+    monkeypatch.setattr(ahead_module, "ROWS_WORTH", 1)
+    monkeypatch.setattr(ahead_module.os, "cpu_count", lambda: 2)
+    job = import_run(import_create(path=csv_file(tmp_path, row(1), row(2)), options=ImportOptions(), actor="ada"))
+    assert job.report["sections"] == {"entries": {"new": 2}}
 
 
 def test_texts_too_long_for_an_entry_are_not_worked_on() -> None:
