@@ -11,7 +11,8 @@ class KnowledgeConfig(AppConfig):
 
     def ready(self) -> None:
         from knowledge.models import SearchDoc
-        from knowledge.search.index import doc_forget, index_fill
+        from knowledge.search.index import doc_forget
+        from knowledge.search.rebuild import index_fill
 
         pre_delete.connect(doc_forget, sender=SearchDoc)
         post_migrate.connect(index_fill, sender=self)

@@ -5,7 +5,7 @@ from knowledge.codes.finder import (
     CodeMatch,
     code_given,
     code_normalize,
-    code_runs,
+    code_places,
     codes_find,
 )
 from knowledge.codes.table import FORMS, CodeForm, CodeKind
@@ -18,6 +18,6 @@ __all__ = [
     "CodeMatch",
     "code_given",
     "code_normalize",
-    "code_runs",
+    "code_places",
     "codes_find",
 ]

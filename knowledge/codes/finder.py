@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from string import ascii_lowercase
+from typing import NamedTuple
 
 from knowledge.codes.table import FORMS, CodeForm, CodeKind, bounded
 from knowledge.remembered import remembered
@@ -15,10 +18,12 @@ CODE_TEXT_CHARS = 64
 #: Longest canonical form that the database keeps.
 CODE_CHARS = 32
 
-#: Every dash and minus as "-", every blank as a space, curly quotes straight, what Asian keyboards write in full
-#: width as ASCII: one character for one, so positions in the plain text are positions in the text.
+#: Letters as capitals, every dash and minus as "-", every blank as a space, curly quotes straight, what Asian
+#: keyboards write in full width as ASCII: one character for one, so positions in the plain text are positions in
+#: the text.
 _PLAIN = str.maketrans(
-    {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    {chr(code): chr(code - 0xFEE0).upper() for code in range(0xFF01, 0xFF5F)}
+    | {letter: letter.upper() for letter in ascii_lowercase}
     | dict.fromkeys(
         "\u00ad\u02d7\u058a\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u208b\u2212\u2796\u2e3a\u2e3b"
         "\ufe58\ufe63\uff0d",
@@ -30,11 +35,12 @@ _PLAIN = str.maketrans(
 )
 
 _RUNNING = tuple(form for form in FORMS if not form.whole)
-_ANYWHERE = re.compile("|".join(f"({bounded(form.pattern)})" for form in _RUNNING), re.IGNORECASE | re.ASCII)
+#: All of them; the empty group at the end of each tells which one was found.
+_ANYWHERE = re.compile(bounded("|".join(f"{form.pattern}()" for form in _RUNNING)), re.ASCII)
 
 #: What may stand where a code begins, between characters that belong to no name.
-_RUN = re.compile(r"[A-Za-z0-9@#$_]+")
-_NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@#$_")
+_RUN = re.compile(r"[A-Z0-9@#$_]+")
+_NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@#$_")
 #: Words, with the signs around them, at which no code can begin, which most are; so many are kept.
 _PLAIN_WORDS: set[str] = set()
 WORDS_KEPT = 100_000
@@ -75,16 +81,12 @@ _INTRODUCTIONS = frozenset(
 _BEGINNINGS = (*sorted(_INTRODUCTIONS), "IGY")
 
 
-def _groups_before() -> dict[int, CodeForm]:
-    """Each form by the number of its outer group in the joined pattern."""
-    numbers, number = {}, 1
-    for form in _RUNNING:
-        numbers[number] = form
-        number += 1 + form.regex.groups
-    return numbers
+def _forms_by_group() -> dict[int, CodeForm]:
+    """Each form by the number of the empty group behind it in the joined pattern."""
+    return dict(zip(accumulate(form.regex.groups + 1 for form in _RUNNING), _RUNNING, strict=True))
 
 
-_FORM_OF_GROUP = _groups_before()
+_FORM_OF_GROUP = _forms_by_group()
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,7 @@ class Code:
     kind: str
 
 
-@dataclass(frozen=True)
-class CodeMatch:
+class CodeMatch(NamedTuple):
     """A code found in a text, at `text[start:end]`."""
 
     code: str
@@ -106,40 +107,43 @@ class CodeMatch:
 
 
 @remembered
-def codes_find(text: str, runs: Collection[str] | None = None) -> tuple[CodeMatch, ...]:
+def codes_find(text: str, places: Collection[int] | None = None) -> tuple[CodeMatch, ...]:
     """The codes in a running text, in order, without overlaps.
 
-    `runs`: those of `code_runs` of each of its words, from a caller who knows them already.
+    `places`: where one may begin, in order, from a caller who has asked `code_places` for each of its words already.
     """
-    return tuple(_matches(_plain(text), runs))
+    plain = _plain(text)
+    return tuple(_matches(plain, sorted(_beginnings(plain)) if places is None else places))
 
 
 def _plain(text: str) -> str:
-    return text.replace("\t", " ").replace("`", "'") if text.isascii() else text.translate(_PLAIN)
+    if text.isascii():
+        return text.upper().replace("\t", " ").replace("`", "'")
+    return text.translate(_PLAIN)
 
 
-def code_runs(words: str) -> list[str]:
-    """The runs of name characters of a text without blanks at which a code may begin."""
-    if words.isascii() and words.isalnum():
-        return [words] if _begins_code(words) else []
-    return list(filter(_begins_code, _RUN.findall(_plain(words))))
+def code_places(words: str) -> tuple[int, ...]:
+    """Where in a text without blanks a code may begin: at some of its runs of name characters, at a sign before them."""
+    plain = _plain(words)
+    if plain.isascii() and plain.isalnum():
+        return (0,) if _begins_code(plain) else ()
+    return tuple(_all_found(plain, {run for run in _RUN.findall(plain) if _begins_code(run)}))
 
 
-def _matches(plain: str, runs: Collection[str] | None) -> Iterator[CodeMatch]:
+def _matches(plain: str, places: Iterable[int]) -> Iterator[CodeMatch]:
     """Tries the joined pattern only where a code may begin, which is at few of the runs of a text."""
     end = 0
-    for start in sorted(_beginnings(plain, runs)):
+    for start in places:
         if start >= end and (found := _ANYWHERE.match(plain, start)):
             end = found.end()
-            form = _FORM_OF_GROUP[found.lastindex or 1]
+            form = _FORM_OF_GROUP[found.lastindex or 0]
             if exact := form.regex.match(plain, start):
                 yield CodeMatch(form.canonical(exact), form.kind, start, end)
 
 
-def _beginnings(plain: str, runs: Collection[str] | None) -> Iterator[int]:
+def _beginnings(plain: str) -> Iterator[int]:
     """Places where a code may begin: at some runs, and at a sign before them."""
-    if runs is None:
-        runs = {run for words in set(plain.split()) - _PLAIN_WORDS for run in _beginning_runs(words)}
+    runs = {run for words in set(plain.split()) - _PLAIN_WORDS for run in _beginning_runs(words)}
     return _each_found(plain, runs) if len(runs) <= RUNS_LOOKED_FOR else _all_found(plain, runs)
 
 
@@ -190,10 +194,9 @@ def _may_begin(run: str) -> bool:
 
 def _begins_code(run: str) -> bool:
     """Whether a code can begin with this run of name characters: it is one, or it introduces one."""
-    upper = run.upper()
-    if upper in _INTRODUCTIONS or _ANYWHERE.match(run) or (run[0].isdigit() and _ANYWHERE.match(f"-{run}")):
+    if run in _INTRODUCTIONS or _ANYWHERE.match(run) or (run[0].isdigit() and _ANYWHERE.match(f"-{run}")):
         return True
-    return upper.startswith(_BEGINNINGS) and any(char.isdigit() for char in run)
+    return run.startswith(_BEGINNINGS) and any(char.isdigit() for char in run)
 
 
 def code_normalize(text: str) -> Code | None:

@@ -1,8 +1,9 @@
 """The table of code forms: what each looks like in text and how its canonical form is written.
 
-Patterns are matched without case, between characters that cannot belong to a name, on text whose
-dashes and spaces have been made plain. Earlier rows win where two fit at the same place. Every
-repetition is bounded, so matching is linear in the length of the text.
+Patterns are matched between characters that cannot belong to a name, on text in capitals whose dashes
+and spaces have been made plain: `re` skips an alternative by its first letter only where case counts.
+Earlier rows win where two fit at the same place. Every repetition is bounded, so matching is linear in
+the length of the text.
 """
 
 from __future__ import annotations
@@ -56,13 +57,12 @@ class CodeForm:
     regex: re.Pattern[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        flags = re.IGNORECASE | re.ASCII
-        object.__setattr__(self, "regex", re.compile(bounded(self.pattern), flags))
+        object.__setattr__(self, "regex", re.compile(bounded(self.pattern), re.ASCII))
 
 
 def bounded(pattern: str) -> str:
     """The pattern, not inside a longer name or number."""
-    return rf"(?<![A-Za-z0-9@#$_])(?:{pattern})(?![A-Za-z0-9@#$_])"
+    return rf"(?<![A-Z0-9@#$_])(?:{pattern})(?![A-Z0-9@#$_])"
 
 
 def one_of(values: frozenset[str]) -> str:
@@ -71,11 +71,11 @@ def one_of(values: frozenset[str]) -> str:
 
 
 def _system(found: Groups) -> str:
-    return "S" + found[1].upper().replace("O", "0")
+    return "S" + found[1].replace("O", "0")
 
 
 def _program_check(found: Groups) -> str:
-    return f"S0C{found[1].upper()}"
+    return f"S0C{found[1]}"
 
 
 def _user(found: Groups) -> str:
@@ -88,12 +88,12 @@ def _sqlcode(found: Groups) -> str:
 
 
 def _sqlcode_message(found: Groups) -> str:
-    sign = "+" if found[2].upper() == "W" else "-"
+    sign = "+" if found[2] == "W" else "-"
     return f"SQLCODE {sign}{int(found[1])}"
 
 
 def _file_status(found: Groups) -> str:
-    return f"FS {found[1].upper()}"
+    return f"FS {found[1]}"
 
 
 def _vsam(found: Groups) -> str:
@@ -101,7 +101,7 @@ def _vsam(found: Groups) -> str:
 
 
 def _ims(found: Groups) -> str:
-    return f"IMS {found[1].upper()}"
+    return f"IMS {found[1]}"
 
 
 def _mq(found: Groups) -> str:
@@ -109,15 +109,15 @@ def _mq(found: Groups) -> str:
 
 
 def _mq_name(found: Groups) -> str:
-    return f"MQRC {MQ_REASONS[found[1].upper()]}"
+    return f"MQRC {MQ_REASONS[found[1]]}"
 
 
-def _upper(found: Groups) -> str:
-    return found[0].upper()
+def _whole(found: Groups) -> str:
+    return found[0]
 
 
 #: Between a word and its value: a few blanks, an equals sign or colon, an opening quote or bracket.
-GAP = r"\s{0,3}(?:=|:|\bis\b|\bof\b|\bwas\b)?\s{0,3}['\"(]?"
+GAP = r"\s{0,3}(?:=|:|\bIS\b|\bOF\b|\bWAS\b)?\s{0,3}['\"(]?"
 #: Three hexadecimal digits of a system completion code, one of them a decimal digit.
 HEX3 = r"(?=[0-9A-F]{0,2}\d)[0-9A-F]{3}"
 #: The ones that are recognised without an S before them.
@@ -141,14 +141,14 @@ FORMS: tuple[CodeForm, ...] = (
     CodeForm(
         CodeKind.COMPILE,
         r"IGY[A-Z]{2}\d{4}-[ISWEU]",
-        _upper,
+        _whole,
         {"IGYPS2121-S": "IGYPS2121-S", "igypa3007-e": "IGYPA3007-E"},
     ),
-    CodeForm(CodeKind.COMPILE, r"RC-\d{1,2}-COMPILE", _upper, {"RC-12-COMPILE": "RC-12-COMPILE"}),
+    CodeForm(CodeKind.COMPILE, r"RC-\d{1,2}-COMPILE", _whole, {"RC-12-COMPILE": "RC-12-COMPILE"}),
     CodeForm(
         CodeKind.MESSAGE,
         rf"(?:(?:{MESSAGE})\d{{3,5}}[A-Z]|DFH[A-Z]{{2}}\d{{4}}[A-Z]?|AMQ\d{{4}}[A-Z]?)",
-        _upper,
+        _whole,
         {
             "IEF450I PAYJOB STEP020": "IEF450I",
             "dfs554a": "DFS554A",
@@ -191,7 +191,7 @@ FORMS: tuple[CodeForm, ...] = (
         _sqlcode,
         {"insert got -803": "SQLCODE -803", "rolled back (-911)": "SQLCODE -911", "\u2014805": "SQLCODE -805"},
     ),
-    CodeForm(CodeKind.SQLCODE, r"(?:minus\s{1,2}())(\d{3,5})", _sqlcode, {"minus 803": "SQLCODE -803"}, whole=True),
+    CodeForm(CodeKind.SQLCODE, r"(?:MINUS\s{1,2}())(\d{3,5})", _sqlcode, {"minus 803": "SQLCODE -803"}, whole=True),
     CodeForm(
         CodeKind.SQLCODE, r"([+-])\s?(\d{2,5})", _sqlcode, {"+100": "SQLCODE +100", "-99": "SQLCODE -99"}, whole=True
     ),
@@ -322,7 +322,7 @@ FORMS: tuple[CodeForm, ...] = (
     CodeForm(
         CodeKind.CICS_ABEND,
         rf"(?:{CICS})",
-        _upper,
+        _whole,
         {"ASRA": "ASRA", "aica": "AICA", "AEI0": "AEI0", "AEIO": "AEIO", "transaction ORDU abend AEY9": "AEY9"},
     ),
     CodeForm(
@@ -357,5 +357,5 @@ FORMS: tuple[CodeForm, ...] = (
     ),
     CodeForm(CodeKind.FILE_STATUS, r"FS(\d\d)", _file_status, {"FS35": "FS 35"}),
     CodeForm(CodeKind.FILE_STATUS, r"(\d\d)", _file_status, {"35": "FS 35"}, whole=True),
-    CodeForm(CodeKind.MESSAGE, r"\$HASP\d{3,4}", _upper, {"$HASP395 PAYJOB ENDED": "$HASP395"}),
+    CodeForm(CodeKind.MESSAGE, r"\$HASP\d{3,4}", _whole, {"$HASP395 PAYJOB ENDED": "$HASP395"}),
 )

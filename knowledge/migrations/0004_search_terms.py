@@ -2,7 +2,7 @@
 
 SQLite gets its two FTS5 tables as before, now with the labels. PostgreSQL gets a table beside the rows
 instead of columns in them: a match reads its rank from rows of some 70 bytes and not of some kilobytes.
-The index is empty after this; `migrate` fills it again (knowledge.search.index.index_fill).
+The index is empty after this; `migrate` fills it again (knowledge.search.rebuild.index_fill).
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
 """The rows of the search index with what every search reads first and the long texts last, and the codes as shown.
 
-The index is empty after this; `migrate` fills it again (knowledge.search.index.index_fill).
+The index is empty after this; `migrate` fills it again (knowledge.search.rebuild.index_fill).
 """
 
 from importlib import import_module

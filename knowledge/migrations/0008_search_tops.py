@@ -1,6 +1,6 @@
 """Rows of the search index say to which tops of them they belong.
 
-The index is empty after this; `migrate` fills it again (knowledge.search.index.index_fill).
+The index is empty after this; `migrate` fills it again (knowledge.search.rebuild.index_fill).
 """
 
 from importlib import import_module

@@ -7,12 +7,11 @@ from knowledge.search.index import (
     index_add,
     index_check,
     index_forget,
-    index_rebuild,
-    index_rebuild_resume,
     index_update,
 )
 from knowledge.search.orders import SearchOrder
 from knowledge.search.parity import search_parity
+from knowledge.search.rebuild import index_rebuild, index_rebuild_resume
 from knowledge.search.storing import index_resync
 from knowledge.search.types import FacetCount, Facets, SearchFilters, SearchHit, SearchResults
 

@@ -6,21 +6,15 @@ Tokens hold lower-case letters, digits and `-._@#$/` only, so they can be quoted
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from knowledge.codes import CodeKind, CodeMatch, code_runs, codes_find
-from knowledge.remembered import remembered
+from knowledge.codes import CodeKind, CodeMatch, codes_find
 
 #: Longer runs are cut; no word, code or data set name is longer.
 TOKEN_CHARS = 64
-
-#: Words that are kept with their tokens, some 20 MB.
-TEXTS_KEPT = 100_000
-#: Longer ones are no words: what anybody may send must not stay in memory.
-TEXT_CHARS_KEPT = 200
 
 _CHAR = r"(?:[^\W_]|[$#@])"
 _WORD = re.compile(rf"{_CHAR}+(?:[-._/]{_CHAR}+)*")
@@ -52,23 +46,6 @@ PAIRS = {
     ("check", "point"): "checkpoint",
 }
 
-_FOREIGN_LETTER = re.compile(r"[^\W\x00-\x7f]")
-_FIRSTS, _SECONDS = ("|".join(sorted(words)) for words in map(set, zip(*PAIRS, strict=True)))
-_PAIR = re.compile(
-    rf"(?<![A-Za-z0-9$#@])(?<![A-Za-z0-9$#@][-._/])({_FIRSTS})\s{{1,2}}"
-    rf"({_SECONDS})(?![A-Za-z0-9$#@]|[-._/][A-Za-z0-9$#@])",
-    re.IGNORECASE,
-)
-#: Where lower-case text may have one; much faster, and seldom wrong.
-_MAY_PAIR = re.compile(rf"(?:{_FIRSTS})\s{{1,2}}(?:{_SECONDS})")
-
-
-#: Stands around the parts of a code that is one word, and before a run at which a code may begin; in place of blanks.
-_MARK, _BLANK = "\0", "\1"
-_RUN = re.compile(f" ?{_MARK}([^ {_MARK}]+)")
-#: What stands between words, and in none.
-_BETWEEN_WORDS = str.maketrans(dict.fromkeys("!\"%&'()*+,:;<=>?[\\]^`{|}~", " "))
-
 
 class UnitKind(Enum):
     """What a unit is."""
@@ -91,101 +68,13 @@ class Unit:
     end: int
 
 
-def tokens(text: str) -> list[str]:
-    """What the index holds for a text, in order, repetitions kept: the tokens of its `units`."""
-    return tokens_joined(text).split()
-
-
-@remembered
-def tokens_joined(text: str) -> str:
-    """The same with a blank between them.
-
-    Words are looked up, as most texts have most of them in common; a code stands there as one word, which
-    begins with a character that no text has.
-    """
-    if not text.isascii() and _FOREIGN_LETTER.search(text):
-        return " ".join(token for unit in units(text) for token in (unit.token, *unit.parts))
-    text = text.replace(_MARK, " ")
-    spaced = text.translate(_BETWEEN_WORDS)
-    found = _looked_up(spaced)
-    if _MARK in found:
-        if codes := codes_find(text, set(_RUN.findall(found))):
-            words = [(match.start, match.end, _code_as_word(text, match)) for match in codes]
-            text, spaced = _replaced(text, words), _replaced(spaced, words)
-            found = _looked_up(spaced)
-        found = _without_runs(found)
-    if any(map(found.__contains__, _pairs_stemmed())) and (words := list(_pairs_as_words(text))):
-        found = _without_runs(_looked_up(_replaced(spaced, words)))
-    return found
-
-
-@lru_cache(maxsize=1)
-def _pairs_stemmed() -> list[str]:
-    return sorted({f"{stem(first)} {stem(second)}" for first, second in PAIRS})
-
-
-def _looked_up(text: str) -> str:
-    """The tokens of the words of a text, with the marked runs that they have."""
-    return " ".join(filter(None, map(_kept.__getitem__, text.split())))
-
-
-def _without_runs(found: str) -> str:
-    return _RUN.sub("", found).strip()
-
-
-def _code_as_word(text: str, match: CodeMatch) -> str:
-    code = (text[match.start : match.end], match.code, match.kind)
-    return f" {_MARK}{_MARK.join(_BLANK.join(part.split()) for part in code)} "
-
-
-def _pairs_as_words(text: str) -> Iterator[tuple[int, int, str]]:
-    for near in _MAY_PAIR.finditer(text.lower()):
-        if (found := _PAIR.match(text, near.start())) and (word := PAIRS.get((found[1].lower(), found[2].lower()))):
-            yield found.start(), found.end(), word
-
-
-def _replaced(text: str, words: Iterable[tuple[int, int, str]]) -> str:
-    """The text with each of these words in the place of what is there from its start to its end."""
-    pieces: list[str] = []
-    position = 0
-    for start, end, word in words:
-        pieces += (text[position:start], word)
-        position = end
-    return "".join((*pieces, text[position:]))
-
-
-class _Kept(dict[str, str]):
-    """Text without blanks -> its tokens: those of a code, or of a word with its signs.
-
-    Behind them, each after a mark, the runs at which a code may begin. A dictionary is asked in half the time
-    of lru_cache; it starts again when it is full.
-    """
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= TEXTS_KEPT:
-            self.clear()
-        found = _tokens_of_word(text)
-        if len(text) <= TEXT_CHARS_KEPT:
-            self[text] = found
-        return found
-
-
-_kept = _Kept()
-
-
-def _tokens_of_word(text: str) -> str:
-    if text[0] == _MARK:
-        written, code, kind = text[1:].replace(_BLANK, " ").split(_MARK)
-        return " ".join(_tokens_of_code(written, code, kind))
+def word_tokens(text: str) -> tuple[str, ...]:
+    """The tokens of text without blanks and codes: a word with its signs."""
     if text.isascii() and text.isalnum():
         raw = text.lower()[:TOKEN_CHARS]
-        found = stem(raw) if _tells(raw) else ""
-    elif (bare := text.strip("-./")) != text:
-        return _kept[bare] if bare else ""
-    else:
-        words = filter(None, map(_word_unit, _WORD.finditer(text)))
-        found = " ".join(token for unit in words for token in (unit.token, *unit.parts))
-    return _MARK.join((found, *code_runs(text)))
+        return (stem(raw),) if _tells(raw) else ()
+    found = filter(None, map(_word_unit, _WORD.finditer(text)))
+    return tuple(token for unit in found for token in (unit.token, *unit.parts))
 
 
 def _tells(raw: str) -> bool:
@@ -209,6 +98,7 @@ def code_token(code: str) -> str:
     return "".join(_token_chars(code))[:TOKEN_CHARS]
 
 
+@lru_cache(maxsize=20_000)
 def code_parts(code: str, kind: str) -> tuple[str, ...]:
     """What people type of a code besides the whole: its number, the message id without its type letter."""
     token = code_token(code)
@@ -226,13 +116,13 @@ def code_parts(code: str, kind: str) -> tuple[str, ...]:
 
 def code_unit(text: str, match: CodeMatch) -> Unit:
     """The unit of a code found in a text; the words around its number are parts ("file status 35")."""
-    token, *parts = _tokens_of_code(text[match.start : match.end], match.code, match.kind)
+    token, *parts = code_tokens(text[match.start : match.end], match.code, match.kind)
     return Unit(UnitKind.CODE, token, tuple(parts), match.start, match.end)
 
 
 @lru_cache(maxsize=20_000)
-def _tokens_of_code(written: str, code: str, kind: str) -> tuple[str, ...]:
-    """The token of a code and its parts."""
+def code_tokens(written: str, code: str, kind: str) -> tuple[str, ...]:
+    """The token of a code and its parts, as they stand for what was written."""
     parts = code_parts(code, kind)
     token = code_token(code)
     words = [unit.token for unit in _words(written, 0, len(written))]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -70,7 +71,8 @@ _DOCUMENT = ("rank", "merit", "codes", "title", "tags", "problem", "solution")
 _RANK = itemgetter(1)
 
 
-def label(field: str, value: object) -> str:
+@lru_cache(maxsize=20_000)
+def label(field: str, value: str | int) -> str:
     """The token of a filter's value in the rows: a category or severity, or the number of a tag or code."""
     return f"/{field}.{str(value).lower()}"
 

@@ -17,8 +17,9 @@ from django.db.models.base import ModelState
 
 from knowledge.models import Entry
 from knowledge.search import database
-from knowledge.search.analysis import tokens, units
+from knowledge.search.analysis import units
 from knowledge.search.rows import searched
+from knowledge.search.tokens import tokens
 from knowledge.search.types import Marks, SearchHit
 
 #: What a hit's entry is fetched with, Django fetches the rest when it is asked for.

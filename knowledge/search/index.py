@@ -10,25 +10,20 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef
 
-from knowledge.models import Entry, EntryStatus, SearchDoc, SearchTerm
+from knowledge.models import Entry, EntryStatus, SearchDoc
 from knowledge.search import database, storing, terms
-from knowledge.search.analysis import code_parts, code_token, tokens, tokens_joined
+from knowledge.search.analysis import code_parts, code_token
 from knowledge.search.rank import Standing, merit_of, rank_of, top_of
-from knowledge.search.rows import hexadecimal, marks, one_of, rows, stored
+from knowledge.search.rows import marks, one_of, rows, stored
+from knowledge.search.tokens import tokens, tokens_joined
 
 #: Entries that are analysed and written at a time.
 BATCH_ROWS = 1_000
-#: Batches of a rebuild after which the frequencies of terms are written.
-COUNTED_BATCHES = 10
 #: Codes of an entry that a list of results shows; a long text can have dozens.
 CODES_SHOWN = 8
-#: Where a rebuild has got to; forgotten when it ends, or after a day.
-CURSOR_KEY = "knowledge.search.rebuild"
-CURSOR_SECONDS = 24 * 60 * 60
 
 #: Of an index row, in the order of the model.
 _COLUMNS = (
@@ -76,7 +71,7 @@ def index_update(ids: Iterable[UUID]) -> int:
     for batch in _batches(ids):
         with transaction.atomic():
             counted: Counter[str] = Counter()
-            written += _batch_written(batch, counted)
+            written += batch_written(batch, counted)
             terms.terms_count(counted)
     return written
 
@@ -101,49 +96,6 @@ def index_forget(ids: Iterable[UUID]) -> None:
             _count(counted, gone, -1)
             storing.documents_delete([row[0] for row in gone])
             terms.terms_count(counted)
-
-
-def index_rebuild() -> int:
-    """Make the whole index again, batch by batch, while readers and writers go on; the number of entries.
-
-    Rows that are right as they are stay untouched.
-    """
-    cache.delete(CURSOR_KEY)
-    return index_rebuild_resume()
-
-
-def index_rebuild_resume() -> int:
-    """Go on with a rebuild that was interrupted, or begin one; the number of entries that were looked at.
-
-    1. SQLite's FTS5 tables are filled again when they hold other rows than the ones that they follow.
-    2. Rows without an entry go; every entry is analysed and written where its row differs. What terms
-       gain is written every COUNTED_BATCHES only, as most batches have the same.
-    3. The frequencies of terms are compared with the rows and put right, unless both began with nothing.
-    """
-    if storing.index_lost():
-        storing.index_resync()
-    SearchDoc.objects.filter(~Exists(Entry.objects.filter(pk=OuterRef("entry_id")))).delete()
-    from_nothing = not (cache.get(CURSOR_KEY) or SearchDoc.objects.exists() or SearchTerm.objects.exists())
-    written = _rest_written()
-    storing.rows_analysed()
-    if not from_nothing:
-        terms_mend()
-    cache.delete(CURSOR_KEY)
-    return written
-
-
-def _rest_written() -> int:
-    """Write batch after batch from where a rebuild has got to; the number of entries."""
-    written, counted = 0, Counter[str]()
-    for number, batch in enumerate(iter(lambda: _next_batch(cache.get(CURSOR_KEY)), []), start=1):
-        with transaction.atomic():
-            written += _batch_written(batch, counted)
-            if not number % COUNTED_BATCHES:
-                terms.terms_count(counted)
-                counted.clear()
-        cache.set(CURSOR_KEY, batch[-1], CURSOR_SECONDS)
-    terms.terms_count(counted)
-    return written
 
 
 def index_rank_refresh(entry_id: UUID) -> None:
@@ -195,40 +147,11 @@ def doc_forget(*, instance: SearchDoc, **_signal: Any) -> None:
     terms.terms_count(counted)
 
 
-def index_fill(*, using: str = "default", **_signal: Any) -> None:
-    """Index the entries that no search can find; called after `migrate`, which may have emptied the index."""
-    if using == "default" and _tables_are_ours() and Entry.objects.filter(search_doc=None).exists():
-        index_rebuild_resume()
+def batch_written(batch: list[UUID], counted: Counter[str]) -> int:
+    """Write the rows of these entries that are new or differ; adds to `counted` what terms gain and lose.
 
-
-def _tables_are_ours() -> bool:
-    """Whether the tables are those of this release; `migrate` can also go back."""
-    with connection.cursor() as cursor:
-        if SearchDoc._meta.db_table not in connection.introspection.table_names(cursor):
-            return False
-        # No row is read; Django's own description of the table asks SQLite's schema once for each column.
-        cursor.execute(f"SELECT * FROM {connection.ops.quote_name(SearchDoc._meta.db_table)} LIMIT 0")
-        columns = {name for name, *_ in cursor.description}
-    return {field.column for field in SearchDoc._meta.concrete_fields} <= columns
-
-
-def terms_mend() -> None:
-    """Put the frequencies of terms right.
-
-    Rows and frequencies are read in one statement, so they fit one another whoever writes meanwhile;
-    what they differ by is added afterwards, and stays right whatever was written in between.
+    The number of the entries that exist. Call it in a transaction.
     """
-    counted: Counter[str] = Counter()
-    for status, texts, df in storing.docs_and_terms():
-        if df is not None:
-            counted[texts] -= df
-        elif status == EntryStatus.PUBLISHED:
-            counted.update({terms.EVERY, *texts.split()})
-    terms.terms_count(counted)
-
-
-def _batch_written(batch: list[UUID], counted: Counter[str]) -> int:
-    """Write the rows of these entries that are new or differ; adds to `counted` what terms gain and lose."""
     keys = [stored(key) for key in batch]
     made = list(_documents(keys))
     chosen, params = one_of("entry_id", keys)
@@ -279,7 +202,7 @@ def _document(facts: Facts, tags: Tags, codes: Codes) -> _Row:
     labels = [database.EVERY_ROW, database.label("category", category), database.label("severity", severity)]
     labels += [database.label("tag", number) for _, number in tags]
     labels += [database.label("code", number) for _, number, _, _ in codes]
-    rank = rank_of(UUID(hexadecimal(pk)), standing)
+    rank = rank_of(pk, standing)
     labels += database.TOP_LABELS[top_of(rank) :]
     return (
         *(rank, pk, category, severity, status, version),
@@ -324,11 +247,6 @@ def _with_free_ranks(made: list[_Row]) -> list[_Row]:
         taken.add(rank)
         free.append((rank, *rest))
     return sorted(free)
-
-
-def _next_batch(after: UUID | None) -> list[UUID]:
-    entries = Entry.objects.filter(Q(pk__gt=after)) if after else Entry.objects.all()
-    return list(entries.order_by("pk").values_list("pk", flat=True)[:BATCH_ROWS])
 
 
 def _batches(ids: Iterable[UUID]) -> Iterator[list[UUID]]:

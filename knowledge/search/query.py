@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from knowledge.codes import Code, CodeKind, code_given, code_normalize, codes_find
 from knowledge.models import Category, Severity
-from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, compound_words, folded, tokens, units
+from knowledge.search.analysis import TOKEN_CHARS, Unit, UnitKind, code_token, compound_words, folded, units
+from knowledge.search.tokens import tokens
 from knowledge.search.types import SearchFilters
 from knowledge.text import storable
 

@@ -10,8 +10,9 @@ from html import escape
 from django.utils.safestring import SafeString
 
 from knowledge.codes import codes_find
-from knowledge.search.analysis import PAIRS, code_unit, tokens
+from knowledge.search.analysis import PAIRS, code_unit
 from knowledge.search.query import Group
+from knowledge.search.tokens import tokens
 
 SNIPPET_CHARS = 240
 #: How far before the first found word a passage may begin.

@@ -46,7 +46,7 @@ def texts_made(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str])
     from knowledge.codes import codes_find
     from knowledge.markdown import markdown_rendered
     from knowledge.remembered import texts_remembered
-    from knowledge.search.analysis import tokens_joined
+    from knowledge.search.tokens import tokens_joined
     from knowledge.transfer.drafts import row_texts
 
     with texts_remembered() as known:

@@ -88,6 +88,12 @@ def compare(form: EntryForm, entry: Entry, typed_version: int) -> Comparison:
     return Comparison(conflicts=tuple(conflicts), taken=tuple(taken), own=tuple(own))
 
 
+def same(form: EntryForm, entry: Entry) -> bool:
+    """Whether the typed text is what is saved."""
+    saved = entry_values(entry)
+    return all(as_text(saved[name]) == as_text(typed) for name, typed in form.facts().items())
+
+
 def as_text(value: Any) -> str:
     """A field's value as comparable text; line ends as the browser or the database has them are equal."""
     return ", ".join(value) if isinstance(value, list) else str(value).replace("\r\n", "\n").strip()

@@ -24,7 +24,7 @@ from knowledge.models import Entry, EntryOrigin, EntryStatus
 from knowledge.outlines import OUTLINES, is_untouched, outline_for, outline_named
 from knowledge.reviews import review_ask, review_hold
 from knowledge.views.assist import assistance
-from knowledge.views.conflicts import compare, entry_values, with_choices
+from knowledge.views.conflicts import compare, entry_values, same, with_choices
 from knowledge.views.visitor import entry_or_404, may_edit, visitor_user
 
 if TYPE_CHECKING:
@@ -105,6 +105,9 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid() or "preview" in request.POST:
         return editor(request, form, entry=entry)
     version = form.cleaned_data["version"] or 0
+    if version == entry.version and "ask" not in request.POST and same(form, entry):
+        messages.info(request, _("You changed nothing, so there is no new version."))
+        return redirect(entry)
     try:
         entry_update(entry=entry, expected_version=version, author=visitor_user(request), **form.facts())
     except StaleEntryError as error:

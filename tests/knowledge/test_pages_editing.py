@@ -163,6 +163,22 @@ def test_two_people_who_save_the_same_have_nothing_to_decide(client: Client) -> 
     assert "nothing left to do" in response.content.decode()
 
 
+def test_saving_without_a_change_makes_no_version(client: Client) -> None:
+    entry = an_entry()
+    client.force_login(a_person("change_entry"))
+    url = reverse("entry_edit", args=[entry.pk])
+    shown = client.get(url).context["form"]
+    sent = {name: shown[name].value() for name in shown.fields}
+    sent |= {"tags": "abend", "codes": "S0C7", "solution": entry.solution.replace("\n", "\r\n")}
+
+    page = client.post(url, sent, follow=True).content.decode()
+    client.post(url, {**sent, "title": "S0C7: now with a change"})
+
+    assert "You changed nothing" in page
+    assert list(EntryRevision.objects.order_by("version").values_list("version", flat=True)) == [1, 2]
+    assert Entry.objects.get().title == "S0C7: now with a change"
+
+
 def test_publish_and_archive_change_what_readers_see(client: Client) -> None:
     entry = an_entry(status=EntryStatus.DRAFT)
     client.force_login(a_person("change_entry", "publish_entry"))

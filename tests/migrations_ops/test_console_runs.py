@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from migrations_ops.console.present.runs import error_line
 from migrations_ops.lease import run_claim
-from migrations_ops.models import Plan, Run, RunState, StepState
+from migrations_ops.models import Plan, PlanKind, Run, RunState, StepState
 from tests.migrations_ops.console_builders import a_plan, a_rehearsal, a_run, journal_lines
 
 pytestmark = pytest.mark.django_db
@@ -231,6 +231,16 @@ def test_home_shows_the_ladder_the_active_run_and_the_way_on(admin_client: Clien
     assert "The site is at MVP1" in html and "Plan MVP2" in html
     assert 'id="active-run"' in html and 'hx-select="#active-run"' in html
     assert reverse("console:run", args=[run.pk]) in html
+
+
+def test_home_offers_to_roll_back_a_level_and_no_task(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("migrations_ops.console.views.home.actions_legal", lambda _run: ["roll_back"])
+    upgrade = a_run(state=RunState.SUCCEEDED)
+    preview = a_run(a_plan(kind=PlanKind.TASK), state=RunState.SUCCEEDED)
+
+    html = admin_client.get(reverse("console:home")).content.decode()
+
+    assert f"Roll back run {upgrade.pk}<" in html and f"Roll back run {preview.pk}<" not in html
 
 
 def test_home_of_the_highest_level_offers_no_plan(admin_client: Client, level_2: None) -> None:

@@ -15,7 +15,7 @@ from migrations_ops.console.present.moves import database_context
 from migrations_ops.console.present.quantities import age_text, duration_text
 from migrations_ops.console.present.runs import MOVING, run_context, run_row
 from migrations_ops.gate import site_level
-from migrations_ops.models import Checkpoint, CheckpointState, Run
+from migrations_ops.models import Checkpoint, CheckpointState, PlanKind, Run
 from migrations_ops.phase import highest_level, phase_at
 from migrations_ops.reports import site_report
 from migrations_ops.runs import actions_legal
@@ -52,10 +52,11 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _rollback_run(request: HttpRequest) -> Run | None:
-    """The finished run that can be rolled back now, for those who may."""
+    """The finished run that can be rolled back now, for those who may; tasks are undone on their own pages."""
     if not permitted(request.user, "roll_back_run"):
         return None
-    newest = Run.objects.filter(state="succeeded").exclude(plan__kind="rehearsal").select_related("plan").first()
+    moves = Run.objects.filter(state="succeeded").exclude(plan__kind__in=[PlanKind.REHEARSAL, PlanKind.TASK])
+    newest = moves.select_related("plan").first()
     return newest if newest and actions_legal(newest) else None
 
 

@@ -14,8 +14,8 @@ from django.db import IntegrityError, connection, transaction
 
 from knowledge.entries import entry_update, entry_viewed
 from knowledge.feedback import feedback_give
-from knowledge.models import Entry, SearchDoc, Severity
-from knowledge.search import entry_search, index_check, index_rebuild, index_rebuild_resume
+from knowledge.models import Entry, SearchDoc, SearchTerm, Severity
+from knowledge.search import entry_search, index, index_check, index_rebuild, index_rebuild_resume
 from knowledge.search.rank import Standing, rank_of, success_proven
 from tests.knowledge.builders import entry_built
 from tests.knowledge.search.test_terms import counted, listed
@@ -143,26 +143,97 @@ def test_a_rebuild_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPa
         return len(batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr("knowledge.search.index._batch_written", written)
+        patch.setattr("knowledge.search.index.batch_written", written)
         with pytest.raises(KeyboardInterrupt), transaction.atomic():
             index_rebuild()
     assert index_rebuild_resume() == 3
     assert index_rebuild_resume() == 5
 
 
+def rebuild_interrupted(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+    """Six entries, of which a rebuild from nothing has got to two."""
+    made = [entry_built(title=f"Zebra {number}") for number in range(6)]
+    SearchDoc.objects.all()._raw_delete("default")
+    monkeypatch.setattr("knowledge.search.index.BATCH_ROWS", 2)
+    written = index.batch_written
+
+    def interrupted(batch: list[UUID], counted: Counter[str]) -> int:
+        if SearchDoc.objects.exists():
+            raise KeyboardInterrupt
+        return written(batch, counted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("knowledge.search.index.batch_written", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            index_rebuild()
+    assert SearchDoc.objects.count() == 2
+    return made
+
+
+@pytest.mark.django_db
+def test_an_index_that_was_emptied_is_made_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebuild_interrupted(monkeypatch)
+    SearchDoc.objects.all()._raw_delete("default")
+    assert index_rebuild_resume() == 6
+    assert index_check().ok
+
+
+@pytest.mark.django_db
+def test_a_place_in_another_database_leaves_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebuild_interrupted(monkeypatch)
+    done = SearchDoc.objects.order_by("rank").values_list("pk", flat=True)[0]
+    SearchDoc.objects.filter(pk=done)._raw_delete("default")
+    assert index_rebuild_resume() == 4 + 1
+    assert index_check().ok
+
+
+@pytest.mark.django_db
+def test_two_rebuilds_at_once_count_each_term_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        entry_built(title=f"Zebra {number}")
+    for model in (SearchDoc, SearchTerm):
+        model.objects.all()._raw_delete("default")
+    monkeypatch.setattr("knowledge.search.index.BATCH_ROWS", 2)
+    written, others = index.batch_written, []
+
+    def beside(batch: list[UUID], counted: Counter[str]) -> int:
+        if SearchDoc.objects.exists() and not others:
+            others.append("begun")
+            index_rebuild_resume()
+        return written(batch, counted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("knowledge.search.index.batch_written", beside)
+        index_rebuild()
+    assert others and index_check().ok
+    assert listed() == counted()
+
+
+@pytest.mark.django_db
+def test_what_a_vote_moves_before_an_interrupted_rebuild_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = rebuild_interrupted(monkeypatch)
+    first = list(SearchDoc.objects.values_list("entry", flat=True))
+    late = next(entry for entry in made if entry.pk not in first)
+    for number in range(9):
+        feedback_give(entry=late, worked=True, voter=f"user:{number}")
+    assert index_rebuild_resume() == 3  # the vote has indexed it, before the place
+    assert index_check().ok
+    assert SearchDoc.objects.order_by("rank").values_list("entry", flat=True)[0] == late.pk
+
+
 #: Kills itself, as nothing else could be so sure to hit a rebuild in its middle.
 KILLED_REBUILD = """
 import os, signal
-from knowledge.search import index
-index.BATCH_ROWS, index.COUNTED_BATCHES = 20, 3
-written = index._batch_written
+from knowledge.search import index, rebuild
+index.BATCH_ROWS, rebuild.COUNTED_BATCHES = 20, 3
+written = index.batch_written
 def counted(batch, counter, done=[]):
     if len(done) == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     done.append(batch)
     return written(batch, counter)
-index._batch_written = counted
-index.index_rebuild()
+index.batch_written = counted
+rebuild.index_rebuild()
 """
 
 

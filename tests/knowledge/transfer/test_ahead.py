@@ -18,7 +18,7 @@ from knowledge.markdown import markdown_rendered
 from knowledge.models import PROBLEM_CHARS, Entry, Import
 from knowledge.remembered import Remembered
 from knowledge.search import entry_search
-from knowledge.search.analysis import tokens_joined
+from knowledge.search.tokens import tokens_joined
 from knowledge.transfer import ahead as ahead_module
 from knowledge.transfer import importing
 from knowledge.transfer.ahead import ROWS_BEHIND, Ahead, texts_ahead
