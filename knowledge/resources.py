@@ -10,6 +10,7 @@ from uuid import UUID
 
 import tablib
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, QuerySet, TextChoices
 from django.utils.dateparse import parse_datetime
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 from import_export.fields import Field
 from import_export.resources import Diff, ModelResource
 from import_export.results import Result
+from import_export.tmp_storages import CacheStorage
 from import_export.widgets import Widget
 
 from knowledge.categories import category_named
@@ -194,6 +196,11 @@ class EntryResource(ModelResource):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.user: User | None = kwargs.get("user")
+        #: Where the versions are kept that the preview has shown; empty for a script, which shows none.
+        self.shown_key: str = kwargs.get("shown_key", "")
+        #: Versions of the entries by id: those that this pass meets, and those that the preview has shown.
+        self.met: dict[str, int] = {}
+        self.shown: dict[str, int] | None = None
 
     @classmethod
     def get_display_name(cls) -> str:
@@ -247,12 +254,21 @@ class EntryResource(ModelResource):
         return self.import_data_inner(dataset, dry_run, raise_errors, False, collect, **kwargs)
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
+        if self.shown_key and not kwargs.get("dry_run"):
+            self.shown = cache.get(self.shown_key)
         names = [str(name).strip().lower().replace(" ", "_") for name in dataset.headers or []]
         dataset.headers = [COLUMN_NAMES.get(name, name) for name in names]
         if "id" not in dataset.headers:
             dataset.append_col([None] * len(dataset), header="id")
 
+    def after_import(self, dataset: tablib.Dataset, result: Result, **kwargs: Any) -> None:
+        """Keep what a preview has shown as long as the upload is kept. Entries have no sequence to set."""
+        if self.shown_key and kwargs.get("dry_run"):
+            cache.set(self.shown_key, self.met, CacheStorage.CACHE_LIFETIME)
+
     def after_init_instance(self, instance: Entry, new: bool, row: Mapping[str, Any], **kwargs: Any) -> None:
+        if not new:
+            self.met[str(instance.pk)] = instance.version
         given = ([], []) if new else (self.dehydrate_tags(instance), codes_by_entry([instance.pk])[instance.pk])
         vars(instance).update(given_tags=given[0], given_codes=given[1])
         if new:
@@ -299,6 +315,9 @@ class EntryResource(ModelResource):
         """Write the row through the services; a dry run only validates."""
         if kwargs.get("dry_run"):
             return
+        there = 0 if is_create else instance.version
+        if self.shown is not None and self.shown.get(str(instance.pk), 0) != there:
+            raise ValidationError(_("The entry was edited after the preview. Upload the file again to see it."))
         values = {name: getattr(instance, name) for name in WRITTEN}
         values |= {"tags": given_words(instance, "tags"), "codes": given_words(instance, "codes")}
         try:

@@ -235,7 +235,10 @@ class EntryAdmin(ModelAdmin, ImportExportModelAdmin):
         return bool(self.has_view_permission(request))
 
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
-        return {"user": request.user}
+        """Who imports, and which upload: a preview and the import that follows it have one name."""
+        values = getattr(kwargs.get("form"), "cleaned_data", {})
+        name = values.get("import_file_name") or getattr(values.get("import_file"), "tmp_storage_name", "")
+        return {"user": request.user, "shown_key": f"entries-shown-{name}" if name else ""}
 
     def add_data_read_fail_error_to_form(self, form: forms.Form, e: Exception) -> None:
         """Why the file cannot be read; in our words where we know."""

@@ -17,6 +17,8 @@ ROWS = "rows.jsonl"
 FACTS = "facts.json"
 VERDICTS = "verdicts.jsonl"
 SEEN = "seen.sqlite3"
+#: Which versions of entries the preview has shown.
+PREVIEWED = "previewed.sqlite3"
 #: Folder of the pieces of an export, and what its search has found.
 EXPORT_WORK, FOUND = "work", "found.json"
 _CHUNK = 1024 * 1024

@@ -21,9 +21,10 @@ from knowledge.errors import ImportGoneError, ImportRefusedError
 from knowledge.models import Entry, Import
 from knowledge.transfer.ahead import Ahead, texts_ahead
 from knowledge.transfer.drafts import DraftReader
-from knowledge.transfer.files import ROWS, SEEN, VERDICTS, import_folder
-from knowledge.transfer.judging import Judge, Judged, Verdict, by_verdict
+from knowledge.transfer.files import PREVIEWED, ROWS, SEEN, VERDICTS, import_folder
+from knowledge.transfer.judging import LEFT_OUT, Judge, Judged, Verdict, by_verdict
 from knowledge.transfer.options import ImportOptions, OnError
+from knowledge.transfer.previewed import Previewed, previewed_opened
 from knowledge.transfer.reading import FileKind, source_open
 from knowledge.transfer.reading.rows import ENTRIES, column_named
 from knowledge.transfer.reports import FailedRows, Report, verdict_lines
@@ -64,15 +65,19 @@ def import_read(job: Import, heartbeat: Heartbeat = _silent) -> dict[str, Any]:
     return {"rows": facts.rows, "sections": facts.sections, "kind": source.kind.value, "columns": columns}
 
 
-def import_check(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbeat = _silent) -> Iterator[Batch]:
+def import_check(
+    job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbeat = _silent, *, showing: bool = True
+) -> Iterator[Batch]:
     """Decide about every row and write none; the report is in `preview`, the verdicts in a file.
 
-    The first batch only looks up what is there already, so that its caller can do without a transaction.
+    What it has shown of entries is remembered, so that the import leaves alone what people edit after it; not
+    `showing`, it is itself a part of the import. The first batch only looks up what is there already, so that its caller can do without a transaction.
     """
     if cursor is None:
-        yield _prepared(job, "preview", heartbeat)
+        yield _prepared(job, "preview", heartbeat, showing=showing)
         cursor = START
-    with _work_opened(job, cursor, "preview", heartbeat) as work, (work.folder / VERDICTS).open("ab") as file:
+    opened = _work_opened(job, cursor, "preview", heartbeat, showing=showing)
+    with opened as work, (work.folder / VERDICTS).open("ab") as file:
         file.truncate(work.cursor.get("verdicts", 0))
         for rows in work.batches():
             judged: list[Judged | TableRow] = []
@@ -102,9 +107,9 @@ def import_write(job: Import, cursor: dict[str, Any] | None, heartbeat: Heartbea
             yield work.done(rows, judged)
 
 
-def _prepared(job: Import, field: str, heartbeat: Heartbeat) -> Batch:
+def _prepared(job: Import, field: str, heartbeat: Heartbeat, *, showing: bool = False) -> Batch:
     """Look up what is there already; where the first row stands."""
-    with _work_opened(job, {}, field, heartbeat):
+    with _work_opened(job, {}, field, heartbeat, showing=showing):
         return Batch(START)
 
 
@@ -166,7 +171,9 @@ def _written(rows: list[_Row], write: Callable[[list[_Row]], None], forget: Call
 class _Work:
     """A pass over the rows of a file, and how far it is."""
 
-    def __init__(self, job: Import, cursor: dict[str, Any], field: str, seen: Seen) -> None:
+    def __init__(
+        self, job: Import, cursor: dict[str, Any], field: str, seen: Seen, previewed: Previewed, *, showing: bool
+    ) -> None:
         if job.for_account and job.user is None:
             reason = _("the account of %(name)s, whose rights it had, is removed. Bring the file again.")
             raise ImportRefusedError(reason=reason % {"name": job.created_by})
@@ -177,7 +184,7 @@ class _Work:
         reader = DraftReader(ImportOptions.of(job.options), user=job.user, exact=exact)
         reader.unknown = self.report.unknown
         locking = field == "report"
-        self.judge = Judge(reader, seen, locking=locking)
+        self.judge = Judge(reader, seen, previewed, locking=locking, showing=showing)
         self.tables = TableJudge(reader.options, seen, user=job.user, locking=locking) if exact else None
         name = "failed" if field == "report" else "invalid"
         self.failed = FailedRows(self.folder, name, job.kind, job.columns, cursor.get("failed", 0))
@@ -208,7 +215,7 @@ class _Work:
         self.failed.add(
             (one.spooled.row.number, one.spooled.row.values, one.reason)
             for one in judged
-            if one.verdict == Verdict.INVALID and one.spooled.row.section == ENTRIES
+            if one.verdict in LEFT_OUT and one.spooled.row.section == ENTRIES
         )
         place, offset = rows[-1].place, rows[-1].offset
         self.cursor = {"place": place, "offset": offset, "failed": self.failed.size_bytes, **more}
@@ -218,7 +225,9 @@ class _Work:
 
 
 @contextmanager
-def _work_opened(job: Import, cursor: dict[str, Any], field: str, heartbeat: Heartbeat) -> Iterator[_Work]:
+def _work_opened(
+    job: Import, cursor: dict[str, Any], field: str, heartbeat: Heartbeat, *, showing: bool = False
+) -> Iterator[_Work]:
     """A pass that begins at the cursor. Raises ImportGoneError when the rows are no longer kept."""
     folder = import_folder(job)
     if not (folder / ROWS).exists():
@@ -239,5 +248,6 @@ def _work_opened(job: Import, cursor: dict[str, Any], field: str, heartbeat: Hea
     with (
         pages_unmapped(connection, cache_kib=WRITERS_CACHE_KIB),
         seen_opened(path, place=cursor.get("place"), heartbeat=heartbeat, own=own, own_made=own_made) as seen,
+        previewed_opened(folder / PREVIEWED, anew=showing and not cursor) as previewed,
     ):
-        yield _Work(job, cursor, field, seen)
+        yield _Work(job, cursor, field, seen, previewed, showing=showing)

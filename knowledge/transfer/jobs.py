@@ -135,11 +135,11 @@ def import_get(number: int) -> Import:
     return job
 
 
-def import_preview(job: Import, *, progress: Progress = _quiet) -> Import:
-    """Decide about every row as the import would, and write nothing but the report."""
+def import_preview(job: Import, *, progress: Progress = _quiet, showing: bool = True) -> Import:
+    """Decide about every row as the import would, and write nothing but the report; see `import_check`."""
     _state_expected(job, ImportState.READY)
     total, done = job.rows_total, 0
-    for batch in import_check(job, None):
+    for batch in import_check(job, None, showing=showing):
         done += batch.rows
         progress(done, total)
     return job
@@ -152,7 +152,7 @@ def import_run(job: Import, *, progress: Progress = _quiet) -> Import:
     """
     _state_expected(job, ImportState.READY, ImportState.RUNNING, ImportState.FAILED)
     if job.options.get("on_error") == "stop" and job.cursor is None:
-        import_preview(job)
+        import_preview(job, showing=False)
     job.started_at = job.started_at or timezone.now()
     return _driven(job, import_write, (ImportState.RUNNING, ImportState.DONE), progress)
 

@@ -16,6 +16,7 @@ from knowledge.entries import CODES_PER_ENTRY
 from knowledge.models import Entry, EntryAddress, EntryCode, EntryTag
 from knowledge.transfer.drafts import Draft, DraftReader
 from knowledge.transfer.options import Duplicates, Existing
+from knowledge.transfer.previewed import NOT_THERE, Previewed
 from knowledge.transfer.seen import Seen, text_digest
 from knowledge.transfer.spool import SpooledRow
 
@@ -24,13 +25,18 @@ DIFF_CHARS = 120
 
 
 class Verdict(StrEnum):
-    """What a row does."""
+    """What a row does; `EDITED` nothing, since its entry is not what the preview has shown."""
 
     NEW = "new"
     CHANGED = "changed"
     SAME = "same"
     DUPLICATE = "duplicate"
     INVALID = "invalid"
+    EDITED = "edited"
+
+
+#: Rows that could be written when they are mended, or looked at again.
+LEFT_OUT = frozenset({Verdict.INVALID, Verdict.EDITED})
 
 
 @dataclass(slots=True)
@@ -60,39 +66,56 @@ class Before:
     codes: list[tuple[int, int, int, str, str]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of the ids of a batch: entries they were merged into, rows of the file, versions shown."""
+
+    merged: dict[UUID, UUID]
+    stood: dict[UUID, int]
+    shown: dict[UUID, int]
+
+
 class Judge:
     """Decides about rows, a batch at a time."""
 
-    def __init__(self, reader: DraftReader, seen: Seen, *, locking: bool) -> None:
-        self.reader, self.options, self.seen = reader, reader.options, seen
+    def __init__(
+        self, reader: DraftReader, seen: Seen, previewed: Previewed, *, locking: bool = False, showing: bool = False
+    ) -> None:
+        self.reader, self.options, self.seen, self.previewed = reader, reader.options, seen, previewed
         #: Whether entries that may change are held until the transaction ends.
         self.locking = locking
+        #: Whether this is what people look at before anything is written.
+        self.showing = showing
 
     def judged(self, rows: list[SpooledRow]) -> list[Judged]:
         """The rows with their verdicts. Remembers their ids and texts."""
         drafts = [self.reader.draft(one.row.values) for one in rows]
         ids = {draft.id for draft in drafts if draft.id}
         before = befores(ids, locking=self.locking)
-        merged = dict(EntryAddress.objects.filter(old_id__in=ids - before.keys()).values_list("old_id", "entry"))
-        stood = self.seen.ids(ids)
+        known = _Known(
+            merged=dict(EntryAddress.objects.filter(old_id__in=ids - before.keys()).values_list("old_id", "entry")),
+            stood=self.seen.ids(ids),
+            shown={} if self.showing else self.previewed.versions(ids),
+        )
         found, fresh = [], []
         for one, draft in zip(rows, drafts, strict=True):
-            judged = Judged(one, Verdict.INVALID, draft, draft.id, draft.title)
+            there = before.get(draft.id) if draft.id else None
+            title = draft.title or (there.entry["title"] if there else "")
+            judged = Judged(one, Verdict.INVALID, draft, draft.id, title, before=there)
             found.append(judged)
-            if one.row.problem:
-                judged.reason = one.row.problem
-            elif draft.id in stood:
-                judged.reason = _("the id stands in row %(row)d as well") % {"row": stood[draft.id]}
-            elif draft.id in merged:
-                judged.verdict = Verdict.DUPLICATE
-                judged.reason = _("this entry was merged into %(entry)s") % {"entry": merged[draft.id]}
-            elif draft.id in before:
-                self._compared(judged, draft, before[draft.id])
+            if self._settled(judged, known):
+                pass
+            elif there:
+                self._compared(judged, draft, there)
             elif self._completed(judged, draft):
                 fresh.append(judged)
-            if draft.id and judged.verdict != Verdict.INVALID:
-                stood[draft.id] = one.row.number
+            if draft.id and judged.verdict not in LEFT_OUT:
+                known.stood[draft.id] = one.row.number
         self._new(fresh)
+        if self.showing:
+            self.previewed.remember(
+                (one.draft.id, _version(one.before)) for one in found if one.draft.id and one.verdict not in LEFT_OUT
+            )
         self.seen.add(self._remembered(found))
         self.seen.make((one.entry_id.bytes, one.spooled.place) for one in self._kept_for_tables(fresh) if one.entry_id)
         return found
@@ -100,6 +123,25 @@ class Judge:
     def _kept_for_tables(self, fresh: list[Judged]) -> list[Judged]:
         """The new entries that rows of other tables may hang on."""
         return [one for one in fresh if one.verdict == Verdict.NEW] if self.reader.exact else []
+
+    def _settled(self, judged: Judged, known: _Known) -> bool:
+        """Whether it is decided about a row before its fields are looked at."""
+        key, there = judged.draft.id, judged.before
+        if judged.spooled.row.problem:
+            judged.reason = judged.spooled.row.problem
+        elif key in known.stood:
+            judged.reason = _("the id stands in row %(row)d as well") % {"row": known.stood[key]}
+        elif key in known.merged:
+            judged.verdict = Verdict.DUPLICATE
+            judged.reason = _("this entry was merged into %(entry)s") % {"entry": known.merged[key]}
+        elif there and self.options.existing == Existing.KEEP:
+            judged.verdict, judged.reason = Verdict.DUPLICATE, _("an entry with this id is there already")
+        elif key in known.shown and known.shown[key] != _version(there):
+            judged.verdict = Verdict.EDITED
+            judged.reason = _("edited after the preview") if there else _("deleted after the preview")
+        else:
+            return False
+        return True
 
     def _completed(self, judged: Judged, draft: Draft) -> bool:
         """Whether the row can become an entry."""
@@ -128,7 +170,7 @@ class Judge:
 
     def _remembered(self, found: list[Judged]) -> Iterator[tuple[int, int, UUID | None, UUID | None, bytes]]:
         for one in found:
-            if one.verdict == Verdict.INVALID:
+            if one.verdict in LEFT_OUT:
                 continue
             entry = one.entry_id if one.verdict == Verdict.NEW else None
             digest = one.digest
@@ -139,16 +181,16 @@ class Judge:
             yield one.spooled.place, one.spooled.row.number, one.draft.id, entry, digest
 
     def _compared(self, judged: Judged, draft: Draft, before: Before) -> None:
-        judged.before = before
-        judged.title = judged.title or before.entry["title"]
-        if self.options.existing == Existing.KEEP:
-            judged.verdict, judged.reason = Verdict.DUPLICATE, _("an entry with this id is there already")
-            return
         if draft.problems:
             judged.reason = "; ".join(draft.problems)
             return
         judged.diff = list(_differences(draft, before))
         judged.verdict = Verdict.CHANGED if judged.diff else Verdict.SAME
+
+
+def _version(before: Before | None) -> int:
+    version: int = before.entry["version"] if before else NOT_THERE
+    return version
 
 
 def _same_as_row(facts: dict[str, Any]) -> str:

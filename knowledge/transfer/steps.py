@@ -67,12 +67,15 @@ class ReadStep(ImportStep):
 class CheckStep(ImportStep):
     """Decides about every row and writes none."""
 
+    #: Whether people look at what it decides before anything is written.
+    showing: bool = False
+
     def commit_for(self, direction: str, cursor: Cursor) -> Commit:
         """What is there already is looked up first, without a lock."""
         return Commit.OUTSIDE if direction == Direction.FORWARD and cursor is None else Commit.ROWS
 
     def apply(self, ctx: StepContext, cursor: Cursor) -> Iterator[Batch]:
-        yield from import_check(import_get(self.imported), cursor, ctx.heartbeat)
+        yield from import_check(import_get(self.imported), cursor, ctx.heartbeat, showing=self.showing)
 
 
 @dataclass(frozen=True, kw_only=True)

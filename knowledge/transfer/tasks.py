@@ -30,7 +30,7 @@ def preview_steps(options: Mapping[str, Any]) -> tuple[Step, ...]:
     number = options["import"]
     return (
         ReadStep(name="preview/read", title="Read the file to its end", imported=number),
-        CheckStep(name="preview/check", title="Decide about every row, write none", imported=number),
+        CheckStep(name="preview/check", title="Decide about every row, write none", imported=number, showing=True),
     )
 
 

@@ -25,6 +25,7 @@ VERDICT_LABELS = {
     Verdict.SAME: (_("The same"), "neutral"),
     Verdict.DUPLICATE: (_("Duplicate, skipped"), "warn"),
     Verdict.INVALID: (_("Invalid"), "fail"),
+    Verdict.EDITED: (_("Edited after the preview, left alone"), "warn"),
 }
 #: What became of rows of other tables than the entries.
 OTHER_WORDS = {
@@ -64,6 +65,7 @@ def _verdicts(numbers: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
         {"name": verdict.value, "label": label, "tone": tone, "count": count_text(numbers.get(verdict, 0))}
         for verdict, (label, tone) in VERDICT_LABELS.items()
+        if verdict != Verdict.EDITED or numbers.get(verdict)
     ]
 
 

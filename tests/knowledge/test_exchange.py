@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from knowledge.entries import entry_delete, entry_update
 from knowledge.errors import ImportTooLargeError, ImportUnreadableError
 from knowledge.formats import (
     EXCHANGE_FORMATS,
@@ -141,6 +142,20 @@ def test_the_preview_writes_nothing_and_shows_what_would_change(client: Client, 
     html = upload(client, as_csv(row), SpreadsheetCSV).content.decode()
     assert "<ins>A better title</ins>" in html and f"<del>{entry.title}</del>" in html
     assert Entry.objects.get().title == entry.title
+
+
+def test_what_people_edit_after_the_preview_is_not_overwritten(client: Client, staff: User) -> None:
+    entry, edited, deleted = an_entry(), an_entry(title="Another entry"), an_entry(title="One that goes")
+    rows = [{**ROW, "id": str(one.pk), "title": "From the file"} for one in (entry, edited, deleted)]
+    preview = upload(client, as_csv(*rows), SpreadsheetCSV)
+    entry_update(entry=edited, expected_version=1, author=None, title="Edited meanwhile")
+    entry_delete(entry=deleted)
+    answer = confirm(client, preview)
+    assert {one.pk: one.title for one in Entry.objects.all()} == {
+        entry.pk: "From the file",
+        edited.pk: "Edited meanwhile",
+    }
+    assert answer.text.count("edited after the preview") == 2
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from knowledge.entries import entry_create, entry_update
+from knowledge.entries import entry_create, entry_delete, entry_update
 from knowledge.errors import ImportOptionError, ImportRefusedError, ImportStateError, ImportUnreadableError
 from knowledge.models import (
     Category,
@@ -170,6 +170,44 @@ def test_a_change_is_shown_field_by_field(tmp_path: Path) -> None:
     assert diff["tags"] == ("a", "a, b")
     assert diff["codes"] == ("S0C4", "S0C7")
     assert diff["solution"] == ("…" + "x" * 29 + " old end", "…" + "x" * 29 + " new end")
+
+
+@pytest.mark.parametrize("on_error", ["go_on", "stop"])
+def test_what_people_edit_after_the_preview_is_not_overwritten(tmp_path: Path, on_error: str) -> None:
+    shown, edited, deleted = (entry_built(title=f"Entry {n}", problem=f"Step {n} ends early.") for n in range(3))
+    new = uuid4()
+    rows = [{"id": str(pk), "title": "From the file"} for pk in (shown.pk, edited.pk, deleted.pk)]
+    job = brought(json_file(tmp_path, [*rows, row(id=str(new))]), on_error=on_error)
+    import_preview(job)
+    entry_update(entry=edited, expected_version=1, author=None, solution="What somebody found out meanwhile.")
+    entry_delete(entry=deleted)
+    entry_built(id=new, title="Came meanwhile", problem="It stands there now.")
+    import_run(job)
+    assert numbers(job) == {"changed": 1, "edited": 3}
+    assert [Entry.objects.get(pk=one).title for one in (shown.pk, edited.pk, new)] == [
+        *("From the file", "Entry 1", "Came meanwhile")
+    ]
+    assert not Entry.objects.filter(pk=deleted.pk).exists()
+    # What was left alone comes in when somebody has seen what it would do now.
+    left = import_folder(job) / "failed.jsonl"
+    assert [json.loads(line)["reason"] for line in left.read_text().splitlines()] == [
+        *("edited after the preview", "deleted after the preview", "edited after the preview")
+    ]
+    again = brought(left)
+    import_preview(again)
+    import_run(again)
+    assert numbers(again) == {"changed": 2, "invalid": 1}  # the deleted one has a title alone
+
+
+def test_a_second_preview_shows_what_is_there_now(tmp_path: Path) -> None:
+    entry = entry_built()
+    job = brought(json_file(tmp_path, [{"id": str(entry.pk), "title": "From the file"}]))
+    import_preview(job)
+    entry_update(entry=entry, expected_version=1, author=None, title="Somebody's title")
+    import_preview(job)
+    assert verdicts(job)[0]["diff"] == [["title", "Somebody's title", "From the file"]]
+    import_run(job)
+    assert numbers(job) == {"changed": 1}
 
 
 def test_an_import_that_is_taken_back_leaves_the_site_as_it_was(tmp_path: Path, django_user_model: type[User]) -> None:
