@@ -158,13 +158,9 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": DATA_DIR / "cache",
     },
-    # Apart from it, so that a flood of callers cannot push the heartbeat out.
-    "rates": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-        "LOCATION": DATA_DIR / "cache-rates",
-        "OPTIONS": {"MAX_ENTRIES": 2_000},
-    },
 }
+#: Counts of requests; see knowledge.rates.
+RATES_DIR = DATA_DIR / "rates"
 
 Q_CLUSTER = {
     "name": "kb",

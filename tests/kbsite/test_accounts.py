@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
-from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +15,7 @@ from django_q.models import Schedule
 
 from kbsite import sessions
 from kbsite.groups import AUTHORS, GROUPS, OPERATORS, REVIEWERS, groups_create, permissions
+from tests.rates import rates_clear
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +93,7 @@ def log_in(client: Client, name: str, password: str, url: str = "login") -> str:
 
 @pytest.mark.parametrize("url", ["login", "admin:login"])
 def test_after_many_wrong_passwords_none_is_looked_at_for_a_minute(client: Client, url: str, settings: Any) -> None:
-    caches["rates"].clear()
+    rates_clear()
     settings.LOGIN_FAILURES_PER_MINUTE = {"name_here": 2, "address": 4, "name": 5}
     User.objects.create_superuser("root", password="pass")
     for _attempt in range(2):
@@ -106,11 +106,11 @@ def test_after_many_wrong_passwords_none_is_looked_at_for_a_minute(client: Clien
     assert elsewhere.post(reverse("login"), {"username": "root", "password": "pass"}).status_code == 302
     assert "Too many" not in log_in(client, "eve", "wrong", url)
     assert "Too many wrong passwords" in log_in(client, "bob", "wrong", url)
-    caches["rates"].clear()
+    rates_clear()
 
 
 def test_right_passwords_are_not_counted(client: Client, settings: Any) -> None:
-    caches["rates"].clear()
+    rates_clear()
     settings.LOGIN_FAILURES_PER_MINUTE = {"name_here": 1, "address": 1, "name": 1}
     User.objects.create_user("ana", password="pass")
     for _attempt in range(3):

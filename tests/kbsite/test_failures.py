@@ -6,7 +6,6 @@ import gzip
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
@@ -16,6 +15,7 @@ from kbsite.failures import bad_request, broken
 from knowledge.models import Entry
 from migrations_ops.errors import DatabaseMovedError
 from tests.knowledge.page_builders import a_person, an_entry
+from tests.rates import rates_clear
 
 pytestmark = pytest.mark.django_db
 
@@ -173,7 +173,7 @@ def test_pages_are_compressed_for_those_who_take_it(client: Client) -> None:
 
 
 def test_forms_of_strangers_are_counted_by_address(settings: Any) -> None:
-    caches["rates"].clear()
+    rates_clear()
     settings.VISITOR_FORMS_PER_MINUTE = 2
     client = Client(REMOTE_ADDR="192.0.2.6")
     url, vote = reverse("entry_vote", args=[an_entry().pk]), {"worked": "yes"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.core.cache import caches
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -15,6 +14,7 @@ from knowledge.models import SearchQuery
 from knowledge.search import SearchFilters, entry_search
 from knowledge.searches import search_opened, search_record
 from tests.knowledge.builders import entry_built
+from tests.rates import rates_clear
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def record(text: str, *, seconds: int = 0, searcher: str = "session:a") -> Searc
 
 
 def test_a_program_that_searches_without_end_does_not_fill_the_history(settings: Settings) -> None:
-    caches["rates"].clear()
+    rates_clear()
     settings.SEARCHES_KEPT_PER_MINUTE, settings.SEARCHES_KEPT_PER_ADDRESS = 3, 5
     results = [entry_search(text) for text in ("abend", "deadlock", "queue", "lock", "space", "tape", "loop")]
     for found in results:

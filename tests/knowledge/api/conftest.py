@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.core.cache import caches
+
+from tests.rates import rates_clear
 
 
 @pytest.fixture(autouse=True)
 def _fresh_rates() -> None:
-    caches["rates"].clear()
+    rates_clear()
