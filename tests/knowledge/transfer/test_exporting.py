@@ -77,6 +77,7 @@ def test_what_goes_out_comes_back_as_it_was(
     import_preview(job)
     assert job.preview["sections"]["entries"] == {"same": len(HOSTILE)}
     Entry.objects.all().delete()
+    import_preview(job)
     import_run(job)
     assert job.report["sections"]["entries"] == {"new": len(HOSTILE)}
     assert entries() == before
