@@ -192,6 +192,19 @@ def plan_check(*, plan: Plan, actor: str, reason: str = "") -> Plan:
     return plan
 
 
+def plan_rehearsed(rehearsal: Plan) -> None:
+    """Weigh the plan that a rehearsal has tried again, with its checks as they are: what it has measured counts now.
+
+    The checks are not repeated: a rehearsal that failed holds the site, which says nothing about the plan.
+    """
+    plan = Plan.objects.filter(pk=rehearsal.options["plan"]).first()
+    if plan is None:
+        return
+    steps, findings = steps_of(plan), list(plan.findings.filter(run__isnull=True))
+    plan.assessment = assessment_document(findings, risk_assess(plan, steps, findings), estimate_steps(steps))
+    plan.save(update_fields=["assessment"])
+
+
 def _assess(plan: Plan, steps: tuple[Step, ...]) -> list[Finding]:
     findings = precheck_run(plan, steps)
     risks = risk_assess(plan, steps, findings)

@@ -131,9 +131,9 @@ def rehearsal_risk(plan: Plan) -> Risk:
     """A plan that never ran on a copy runs for the first time on the real data."""
     last = Run.objects.filter(plan__kind=PlanKind.REHEARSAL, plan__options__plan=plan.pk).order_by("-pk").first()
     if plan.kind not in {PlanKind.UPGRADE, PlanKind.MOVE} or (last and last.state == RunState.SUCCEEDED):
-        level, fact = RiskLevel.NONE, f"Rehearsal {last.pk} went up and back." if last else "Nothing to rehearse."
+        level, fact = RiskLevel.NONE, f"Run {last.pk} rehearsed this plan." if last else "Nothing to rehearse."
     elif last and last.state in {RunState.FAILED, RunState.CANCELLED}:
-        level, fact = RiskLevel.HIGH, f"Rehearsal {last.pk} did not succeed."
+        level, fact = RiskLevel.HIGH, f"Run {last.pk} rehearsed this plan and did not succeed."
     else:
         level, fact = RiskLevel.MEDIUM, "This plan was not rehearsed."
     return Risk(

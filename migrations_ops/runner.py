@@ -17,8 +17,18 @@ from django.utils import timezone
 from migrations_ops import audit, queue
 from migrations_ops.errors import LeaseLostError, StepFailedError, StepUnknownError
 from migrations_ops.lease import Lease, lease_extend, lease_release, run_claim
-from migrations_ops.models import Direction, EventLevel, Intent, Run, RunEvent, RunState, StepRecord, StepState
-from migrations_ops.planning import steps_of
+from migrations_ops.models import (
+    Direction,
+    EventLevel,
+    Intent,
+    PlanKind,
+    Run,
+    RunEvent,
+    RunState,
+    StepRecord,
+    StepState,
+)
+from migrations_ops.planning import plan_rehearsed, steps_of
 from migrations_ops.schema import ddl_transaction
 from migrations_ops.steps.base import Batch, Commit, Cursor, Step, StepContext
 
@@ -60,9 +70,11 @@ def run_slice(run_id: int) -> str:
     if lease is None:
         return "not to be moved, or another worker moves it"
     outcome = execute(lease, until=time.monotonic() + SLICE_SECONDS)
-    if outcome is Outcome.WAITING:
+    if outcome is Outcome.STOPPED:
+        _stopped(run_id)
+    elif outcome is Outcome.WAITING:
         _wait(lease)
-    elif outcome is not Outcome.STOPPED:
+    else:
         with transaction.atomic():
             lease_release(lease)
             queue.kick(run_id)
@@ -101,7 +113,16 @@ def run_inline(run_id: int, *, watch: Callable[[], None] = _unwatched) -> Run:
         if outcome in {Outcome.TRY_AGAIN, Outcome.WAITING}:
             lease_release(lease)
             time.sleep(RETRY_SECONDS)
+        else:
+            _stopped(run_id)
     return Run.objects.get(pk=run_id)
+
+
+def _stopped(run_id: int) -> None:
+    """What comes after the state of a run that rests or is over."""
+    run = Run.objects.select_related("plan").get(pk=run_id)
+    if run.plan.kind == PlanKind.REHEARSAL:
+        plan_rehearsed(run.plan)
 
 
 def _interrupted(lease: Lease) -> None:

@@ -59,8 +59,13 @@ def import_back_refused(options: Mapping[str, Any]) -> str:
     return _("the import was undone already.") if undone else ""
 
 
+def preview_back_refused(options: Mapping[str, Any]) -> str:
+    """Why the run of a preview never goes back."""
+    return _("a preview changes nothing.")
+
+
 TASKS = (
-    TaskKind(name="preview", steps=preview_steps, permission=RUN_IMPORT),
+    TaskKind(name="preview", steps=preview_steps, permission=RUN_IMPORT, rollback_refused=preview_back_refused),
     TaskKind(
         name="import",
         steps=import_steps,

@@ -66,8 +66,7 @@ def rehearse(page: Page, shoot: Shoot) -> None:
     page.get_by_role("button", name="Rehearse on a copy").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=RUN_MS)
     shoot("rehearsal")
-    page.go_back()
-    page.get_by_role("button", name="Check again").click()
+    page.get_by_role("link", name="Back to plan").click()
     expect(page.get_by_text("This plan was not rehearsed.")).to_have_count(0)
 
 

@@ -15,10 +15,12 @@ from knowledge.models import Tag
 from migrations_ops import runner
 from migrations_ops.errors import LeaseLostError, RunActiveError, RunBusyError, RunStateError, StepCriticalError
 from migrations_ops.lease import LEASE, run_claim, runs_watch
-from migrations_ops.models import Direction, Run, RunState, StepState
+from migrations_ops.models import Direction, Plan, Run, RunState, StepState
+from migrations_ops.planning import plan_create
 from migrations_ops.runner import Outcome, execute, run_inline, run_slice
 from migrations_ops.runs import (
     actions_legal,
+    rehearsal_enqueue,
     rollback_confirmation_expected,
     run_cancel,
     run_force_stop,
@@ -52,6 +54,36 @@ def test_a_run_applies_its_steps_in_order_and_counts_their_rows(monkeypatch: Any
     assert run.active is None and run.lease_token is None and run.finished_at
     assert tags() == ["a-0", "a-1", "a-2", "b-0", "b-1"]
     assert list(run.steps.values_list("rows_done", "rows_total")) == [(3, 3), (2, 2)]
+
+
+def test_a_plan_is_weighed_again_when_its_rehearsal_has_ended(monkeypatch: Any) -> None:
+    failing = [1]
+
+    def trouble(number: int, ctx: Any) -> None:
+        if number in failing:
+            raise ValueError("no such field")
+        ctx.remember(measured={"mvp2/schema": {"rows": 3, "seconds": 4.0}})
+
+    plan = plan_create(to_level=2, actor="ada", inline=True)
+    checks = list(plan.findings.values_list("pk", flat=True))
+    assert rehearsed(plan) == "This plan was not rehearsed."
+    monkeypatch.setattr(
+        "migrations_ops.planning.rehearsal_steps", lambda: (TagStep(name="up", title="Up", trouble=trouble),)
+    )
+    run = run_inline(rehearsal_enqueue(plan=plan, actor="ada", inline=True).pk)
+    assert rehearsed(plan) == f"Run {run.pk} rehearsed this plan and did not succeed."
+    failing.clear()
+    run_inline(run_retry(run=run, actor="ada").pk)
+    assert rehearsed(plan) == f"Run {run.pk} rehearsed this plan."
+    assert "rehearsal" in [line["source"] for line in plan.assessment["estimates"]]
+    assert list(plan.findings.values_list("pk", flat=True)) == checks
+
+
+def rehearsed(plan: Plan) -> str:
+    """What the plan, as it is kept, says of its rehearsals."""
+    plan.refresh_from_db()
+    fact: str = next(risk["fact"] for risk in plan.assessment["risks"] if risk["type"] == "no_rehearsal")
+    return fact
 
 
 def test_the_rate_is_that_of_the_latest_batches(monkeypatch: Any) -> None:

@@ -164,7 +164,8 @@ def test_a_rehearsal_shows_measured_times_and_that_every_row_came_back(admin_cli
 
     assert "Every row came back equal" in html
     assert "mvp2/schema" in html and "500 rows/s" in html
-    assert reverse("console:plan", args=[plan.pk]) in html
+    assert f'id="run-plan" href="{reverse("console:plan", args=[plan.pk])}">tries plan {plan.pk} on a copy<' in html
+    assert f"plan {run.plan_id}<" not in html
     assert f"Run {run.pk}" in admin_client.get(reverse("console:plan", args=[plan.pk])).content.decode()
 
 

@@ -23,6 +23,7 @@ from migrations_ops.models import PlanKind, Run, RunState, StepState
 from migrations_ops.runs import (
     actions_legal,
     rollback_confirmation_expected,
+    rollback_refused,
     run_cancel,
     run_force_stop,
     run_get,
@@ -212,7 +213,9 @@ def _consequences(run: Run, action: RunAction) -> list[str]:
     if run.plan.kind == PlanKind.TASK and action.name == "cancel":
         return [
             _("The rest of the run is given up at its next safe point; what is done is kept."),
-            _("The run can be retried or rolled back later."),
+            _("The run can be retried later.")
+            if rollback_refused(run)
+            else _("The run can be retried or rolled back later."),
         ]
     return [*map(str, action.consequences), *_losses(run, action)]
 
