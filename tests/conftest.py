@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from tests.order import long_first, needs_database
+from tests.order import long_first, needs_database, takes_long
 from tests.postgres import PostgresMissingError, PostgresServer
 from tests.postgres import postgres_server as start_postgres
 from tests.sites import Site, site_copy, site_drop, site_new
@@ -30,6 +30,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("own_site")
         elif not needs_database(item):
             item.add_marker("no_database")
+        if takes_long(item):
+            item.add_marker("no_cover")  # measured, they take twice as long; what they run others run too
     yield
     if hasattr(config, "workerinput"):
         items[:] = long_first(items, config.workerinput["workercount"])

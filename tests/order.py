@@ -49,6 +49,11 @@ def needs_database(item: pytest.Item) -> bool:
     return _has(item, OPENING)
 
 
+def takes_long(item: pytest.Item) -> bool:
+    """Whether the test is in one of the files that take long."""
+    return item.path.as_posix().endswith(LONG)
+
+
 def _rank(item: pytest.Item) -> int | None:
     """The place of the test's file among the long ones; None for all others."""
     if _has(item, SHARED) and "browser" not in item.path.parts:
