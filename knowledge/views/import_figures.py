@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from knowledge.transfer.files import FACTS, VERDICTS, import_folder
 from knowledge.transfer.importing import CLOSED, UNREAD
 from knowledge.transfer.judging import Verdict
 from knowledge.transfer.reading.rows import ENTRIES
+from knowledge.transfer.reading.source import FileKind
 from knowledge.transfer.reports import Report
 from knowledge.transfer.restoring.tables import table_title
 from knowledge.views.bulk import import_badge
@@ -39,6 +41,23 @@ OTHER_WORDS = {
 }
 DELIMITERS = {",": _("comma"), ";": _("semicolon"), "\t": _("tab"), "|": _("bar")}
 REASONS_SHOWN = 20
+#: What the endings of names promise; others promise nothing.
+KINDS_PROMISED = {
+    ".csv": {FileKind.CSV},
+    ".tsv": {FileKind.CSV},
+    ".xlsx": {FileKind.XLSX},
+    ".json": {FileKind.JSON, FileKind.JSONL},
+    ".jsonl": {FileKind.JSON, FileKind.JSONL},
+    ".ndjson": {FileKind.JSON, FileKind.JSONL},
+    ".zip": {FileKind.ARCHIVE},
+}
+CONTENT_WORDS = {
+    FileKind.CSV: _("text, and is read as CSV"),
+    FileKind.XLSX: _("a workbook, and is read as XLSX"),
+    FileKind.JSON: _("text, and is read as JSON"),
+    FileKind.JSONL: _("text, and is read as JSONL"),
+    FileKind.ARCHIVE: _("the archive of a knowledge base, and is read as that"),
+}
 
 
 def figures(job: Import, values: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +88,12 @@ def _verdicts(numbers: Mapping[str, int]) -> list[dict[str, Any]]:
     ]
 
 
+def content_words(job: Import) -> str:
+    """What the file is and is read as, where its name promises something else; else empty."""
+    kind, promised = FileKind(job.kind), KINDS_PROMISED.get(Path(job.file_name).suffix.lower())
+    return str(CONTENT_WORDS[kind]) if promised and kind not in promised else ""
+
+
 def import_facts(job: Import) -> dict[str, Any]:
     """The file: what it is, how it was read, and the rows to mend."""
     folder = import_folder(job)
@@ -82,6 +107,7 @@ def import_facts(job: Import) -> dict[str, Any]:
         "size": size_text(job.size_bytes),
         "rows": count_text(job.rows_total) if job.rows_total else "",
         "encoding": facts.get("encoding", ""),
+        "read_as": content_words(job),
         "delimiter": DELIMITERS.get(delimiter, delimiter),
         "example": facts.get("example", {}),
         "failed_path": failed,

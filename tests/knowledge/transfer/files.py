@@ -43,13 +43,18 @@ def json_file(folder: Path, value: Any, name: str = "entries.json") -> Path:
 
 
 def xlsx_file(folder: Path, *rows: list[Any], title: str = "Entries", name: str = "entries.xlsx") -> Path:
+    return written(folder / name, xlsx_bytes(*rows, title=title))
+
+
+def xlsx_bytes(*rows: list[Any], title: str = "Entries") -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = title
     for cells in rows:
         sheet.append(cells)
-    book.save(folder / name)
-    return folder / name
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
 
 
 def xlsx_changed(path: Path, member: str, content: bytes) -> Path:

@@ -16,7 +16,7 @@ from knowledge.models import Entry, Import, ImportState
 from migrations_ops import prechecks
 from migrations_ops.models import Finding, FindingStatus, Run
 from migrations_ops.runner import run_inline
-from tests.knowledge.transfer.files import csv_text, row
+from tests.knowledge.transfer.files import csv_text, row, xlsx_bytes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,6 +110,24 @@ def test_a_broken_file_is_refused_on_the_form_and_leaves_nothing(staff: Client) 
     assert (page.status_code, Import.objects.count()) == (422, 0)
     assert "it is a PDF" in page.text
     assert "none was sent" in staff.post(reverse("bulk_import_new"), {}).text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("old.xlsx", csv_text(row()).encode(), "text, and is read as CSV"),
+        ("old.csv", xlsx_bytes(list(row()), list(row().values())), "a workbook, and is read as XLSX"),
+        ("old.CSV", csv_text(row()).encode(), ""),
+        ("old.txt", csv_text(row()).encode(), ""),
+        ("old.json", b'{"title": "a"}\n{"title": "b"}\n', ""),
+    ],
+)
+def test_a_file_whose_name_promises_another_content_says_what_it_is_read_as(
+    staff: Client, name: str, content: bytes, said: str
+) -> None:
+    page = upload(staff, content, name)
+    assert page.status_code == 200
+    assert ('id="read-as"' in page.text, said in page.text) == (bool(said), True)
 
 
 def test_a_file_of_which_nothing_was_imported_can_be_removed(staff: Client) -> None:
