@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from knowledge.errors import ImportGoneError, ImportUnreadableError, KnowledgeError
@@ -41,12 +42,13 @@ from knowledge.transfer.tasks import (
     preview_enqueue,
     undo_enqueue,
 )
-from knowledge.transfer.undoing import undo_outlook
+from knowledge.transfer.undoing import UndoOutlook, undo_outlook
 from knowledge.views.bulk import bulk_page
 from knowledge.views.import_choices import choices_context, options_posted
 from knowledge.views.import_figures import figures, import_facts
 from migrations_ops.console.access import actor, wants_json
 from migrations_ops.console.confirming import Prompt, confirm
+from migrations_ops.console.present.quantities import count_text
 from migrations_ops.errors import OpsError
 
 ROWS_PER_PAGE = 50
@@ -194,27 +196,12 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _undo_prompt(job: Import) -> Prompt:
     outlook = undo_outlook(job)
-    consequences = [
-        _("%(n)d added entries are removed, unless people have voted on them, reported or marked them.")
-        % {"n": outlook.added},
-        _("%(n)d changed entries become what they were before.") % {"n": outlook.changed},
-    ]
-    if outlook.others:
-        consequences.append(
-            _("%(n)d rows of other tables go or become what they were before, unless they were changed since.")
-            % {"n": outlook.others}
-        )
-    if outlook.edited_count:
-        consequences.append(
-            _("%(n)d of them were edited since and stay as they are; the first are listed below.")
-            % {"n": outlook.edited_count}
-        )
     possible = job.state in {ImportState.DONE, ImportState.RUNNING, ImportState.FAILED} and not active_run_of(job)
     return Prompt(
-        title=_("Take import %(n)d back") % {"n": job.pk},
-        button=_("Take it back"),
+        title=_("Undo import %(n)d") % {"n": job.pk},
+        button=_("Undo the import"),
         back_url=reverse("bulk_import", args=[job.pk]),
-        consequences=consequences,
+        consequences=_undo_consequences(outlook),
         facts=[(_("File"), job.file_name), (_("State"), str(job.get_state_display()))],
         operations=[(_("stays"), title) for _key, title in outlook.edited],
         operations_title=_("Edited since"),
@@ -224,6 +211,47 @@ def _undo_prompt(job: Import) -> Prompt:
         impossible="" if possible else _("This import cannot be undone now."),
         crumbs=[(_("Bulk data"), reverse("bulk")), (job.file_name, reverse("bulk_import", args=[job.pk]))],
     )
+
+
+def _undo_consequences(outlook: UndoOutlook) -> list[str]:
+    """What an undo would do, one sentence each; what there is none of is not said."""
+    sentences = (
+        (
+            outlook.added,
+            ngettext(
+                "%(n)s entry that the import added is removed, unless people have voted on it, reported or marked it.",
+                "%(n)s entries that the import added are removed, unless people have voted on them, reported or marked"
+                " them.",
+                outlook.added,
+            ),
+        ),
+        (
+            outlook.changed,
+            ngettext(
+                "%(n)s entry that the import changed becomes what it was before.",
+                "%(n)s entries that the import changed become what they were before.",
+                outlook.changed,
+            ),
+        ),
+        (
+            outlook.others,
+            ngettext(
+                "%(n)s row of another table goes or becomes what it was before, unless it was changed since.",
+                "%(n)s rows of other tables go or become what they were before, unless they were changed since.",
+                outlook.others,
+            ),
+        ),
+        (
+            outlook.edited_count,
+            ngettext(
+                "%(n)s of these entries was edited since and stays as it is; it is named below.",
+                "%(n)s of these entries were edited since and stay as they are; the first are named below.",
+                outlook.edited_count,
+            ),
+        ),
+    )
+    said = [text % {"n": count_text(number)} for number, text in sentences if number]
+    return said or [_("The import has added and changed nothing.")]
 
 
 @require_POST

@@ -78,6 +78,7 @@ def go_up(page: Page, shoot: Shoot) -> None:
     shoot("start")
     page.get_by_role("button", name="Start the run").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=RUN_MS)
+    expect(page.locator(".site-footer")).to_contain_text("MVP 2")
     shoot("run")
 
 

@@ -120,6 +120,7 @@ def test_an_entry_is_written_previewed_and_published(live_server: Any, calm_page
     expect(calm_page.locator("#preview strong")).to_have_text("DD")
     calm_page.get_by_role("button", name="Publish").click()
     expect(calm_page.get_by_text("The entry is published.")).to_be_visible()
+    assert "#" not in calm_page.url  # the place of the preview is not kept
     assert Entry.objects.get().title == "FS 35 at open"
 
 

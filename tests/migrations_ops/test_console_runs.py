@@ -280,6 +280,14 @@ def test_the_overview_reloads_itself_when_the_active_run_is_over(admin_client: C
     assert "HX-Refresh" not in admin_client.get(reverse("console:home"), headers=headers)
 
 
+def test_the_page_of_a_run_is_loaded_anew_when_the_site_has_another_level(admin_client: Client) -> None:
+    url = reverse("console:run_live", args=[a_run().pk])
+    assert f'hx-get="{url}?said=' in admin_client.get(url).text and "&amp;level=1" in admin_client.get(url).text
+
+    assert admin_client.get(url, {"level": "2"})["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in admin_client.get(url, {"level": "1"})
+
+
 def test_a_refusal_of_the_engine_is_shown_in_its_own_words_and_a_surprise_with_its_name() -> None:
     refusal = "Traceback, in full\nmigrations_ops.errors.StepFailedError: The target: it would refuse values."
     assert error_line(refusal) == "The target: it would refuse values."

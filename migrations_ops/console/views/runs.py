@@ -16,6 +16,7 @@ from migrations_ops.console.present.moves import move_context
 from migrations_ops.console.present.rehearsals import rehearsal_context
 from migrations_ops.console.present.runs import opened_context, run_context, run_row, state_counts
 from migrations_ops.console.views.actions import buttons
+from migrations_ops.gate import site_level
 from migrations_ops.models import PlanKind, Run, RunState
 from migrations_ops.runs import run_get
 
@@ -58,7 +59,10 @@ def run_live(request: HttpRequest, pk: int) -> HttpResponse:
     """The part of the run's page that changes; it asks for itself again while the run moves.
 
     `said` is what the page has announced last; the answer carries an announcement only when it changed.
+    `level` is the one that its menu and its foot show; the page is loaded anew when the site has another one.
     """
+    if request.GET.get("level", "") not in {"", str(site_level())}:
+        return HttpResponse(headers={"HX-Refresh": "true"})
     context = live_context(request, run_get(pk))
     context["announce"] = request.GET.get("said", "") != context["summary"]
     context["is_fragment"] = True

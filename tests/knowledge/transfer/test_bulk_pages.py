@@ -73,7 +73,8 @@ def test_a_file_comes_in_is_mapped_previewed_imported_and_taken_back(staff: Clie
     worked(staff.post(reverse("bulk_import_start", args=[job.pk])))
     assert set(Entry.objects.values_list("title", "category")) == {("Headline 1", "JCL"), ("Headline 2", "JCL")}
     undo = reverse("bulk_import_undo", args=[job.pk])
-    assert "2 added entries" in staff.get(undo).text
+    said = staff.get(undo).text
+    assert "2 entries that the import added are removed" in said and "the import changed" not in said
     worked(staff.post(undo, {"confirmation": f"UNDO {job.pk}", "reason": "wrong file"}))
     job.refresh_from_db()
     assert (job.state, Entry.objects.count()) == (ImportState.UNDONE, 0)
@@ -102,6 +103,7 @@ def test_rows_that_failed_come_back_as_a_file(staff: Client) -> None:
     worked(staff.post(reverse("bulk_import_start", args=[job.pk])))
     answer = staff.get(reverse("bulk_import_failed", args=[job.pk]))
     assert b"S0C7 in run 2" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert "1 entry that the import added is removed" in staff.get(reverse("bulk_import_undo", args=[job.pk])).text
     assert "failed-rows" in staff.get(reverse("bulk_import", args=[job.pk])).text
 
 
