@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from migrations_ops import audit, queue
@@ -19,6 +20,7 @@ from migrations_ops.errors import (
 )
 from migrations_ops.gate import site_level
 from migrations_ops.models import (
+    RESTING_STATES,
     Direction,
     Finding,
     FindingStatus,
@@ -130,7 +132,7 @@ def _change(run: Run, action: str, allowed: tuple[RunState, ...], **changes: Any
     Raises RunStateError, RunActiveError, and RunBusyError when a batch holds the row for too long.
     """
     if "state" in changes:
-        changes = {"state_since": timezone.now(), **changes}
+        changes = {"state_since": timezone.now(), "rested_seconds": F("rested_seconds") + _rest_seconds(run), **changes}
     try:
         with transaction.atomic():
             lock_briefly(LOCK_MS)
@@ -145,6 +147,12 @@ def _change(run: Run, action: str, allowed: tuple[RunState, ...], **changes: Any
     if not changed:
         names = ", ".join(str(state.label).lower() for state in allowed)
         raise RunStateError(run=run.pk, state=run.get_state_display().lower(), action=action, allowed=names)
+
+
+def _rest_seconds(run: Run) -> float:
+    """How long the run has been at rest; 0 for one that is not."""
+    state, since = Run.objects.values_list("state", "state_since").get(pk=run.pk)
+    return (timezone.now() - since).total_seconds() if state in RESTING_STATES else 0.0
 
 
 def run_pause(*, run: Run, actor: str, reason: str = "") -> Run:

@@ -17,6 +17,7 @@ from migrations_ops.models.moves import GoMode, Move, MoveState
 from migrations_ops.models.plans import Finding, FindingStatus, Plan, PlanKind, SiteState
 from migrations_ops.models.runs import (
     ACTIVE_STATES,
+    RESTING_STATES,
     Direction,
     EventLevel,
     Intent,
@@ -29,6 +30,7 @@ from migrations_ops.models.runs import (
 
 __all__ = [
     "ACTIVE_STATES",
+    "RESTING_STATES",
     "CheckResult",
     "CheckRun",
     "CheckStatus",

@@ -33,6 +33,10 @@ ACTIVE_STATES = (
 )
 
 
+#: A run in one of these goes on when a person says so, if at all.
+RESTING_STATES = (RunState.PAUSED, RunState.FAILED, RunState.CANCELLED, RunState.SUCCEEDED)
+
+
 class Direction(models.TextChoices):
     """Whether a run applies its steps or reverts them."""
 
@@ -68,6 +72,8 @@ class Run(models.Model):
     worker = models.CharField(max_length=120, blank=True)
     heartbeat_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
+    #: Time in which it was paused, failed or over before it went on: nothing was done then.
+    rested_seconds = models.FloatField(default=0.0)
     started_by = models.CharField(_("started by"), max_length=150)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True)

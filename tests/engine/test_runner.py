@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from knowledge.models import Tag
 from migrations_ops import runner
+from migrations_ops.console.present.runs import rested_text, took_text
 from migrations_ops.errors import LeaseLostError, RunActiveError, RunBusyError, RunStateError, StepCriticalError
 from migrations_ops.lease import LEASE, run_claim, runs_watch
 from migrations_ops.models import Direction, Plan, Run, RunState, StepState
@@ -32,7 +33,7 @@ from migrations_ops.runs import (
 )
 from migrations_ops.schema import app_close, app_open, ddl_transaction
 from migrations_ops.snapshot import connection_beside
-from tests.engine.builders import TagStep, run_of
+from tests.engine.builders import TagStep, run_back, run_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +55,22 @@ def test_a_run_applies_its_steps_in_order_and_counts_their_rows(monkeypatch: Any
     assert run.active is None and run.lease_token is None and run.finished_at
     assert tags() == ["a-0", "a-1", "a-2", "b-0", "b-1"]
     assert list(run.steps.values_list("rows_done", "rows_total")) == [(3, 3), (2, 2)]
+
+
+def test_the_time_that_a_run_was_at_rest_is_no_time_of_work(monkeypatch: Any) -> None:
+    run = run_of(monkeypatch, TagStep(name="a", title="A"))
+
+    def ago(**times: int) -> None:
+        Run.objects.filter(pk=run.pk).update(**{name: timezone.now() - timedelta(hours=n) for name, n in times.items()})
+
+    run_pause(run=run, actor="ada")
+    ago(started_at=9, state_since=8)
+    run_resume(run=run, actor="ada")
+    run = run_inline(run.pk)
+    assert (took_text(run), rested_text(run)) == ("1 h 0 min", "8 h 0 min")
+    ago(started_at=12, finished_at=3, state_since=3)
+    run = run_back(Run.objects.get(pk=run.pk))
+    assert (took_text(run), rested_text(run)) == ("1 h 0 min", "11 h 0 min")
 
 
 def test_a_plan_is_weighed_again_when_its_rehearsal_has_ended(monkeypatch: Any) -> None:

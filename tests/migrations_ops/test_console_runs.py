@@ -280,6 +280,13 @@ def test_the_overview_reloads_itself_when_the_active_run_is_over(admin_client: C
     assert "HX-Refresh" not in admin_client.get(reverse("console:home"), headers=headers)
 
 
+def test_page_and_list_tell_rest_from_work(admin_client: Client) -> None:
+    run = a_run(state=RunState.SUCCEEDED, rested_seconds=120.0, finished_at=timezone.now())
+
+    assert "At rest in between</dt><dd>2 min 0 s<" in page(admin_client, "run", run)
+    assert "+ 2 min 0 s at rest" in admin_client.get(reverse("console:runs")).text
+
+
 def test_the_page_of_a_run_is_loaded_anew_when_the_site_has_another_level(admin_client: Client) -> None:
     url = reverse("console:run_live", args=[a_run().pk])
     assert f'hx-get="{url}?said=' in admin_client.get(url).text and "&amp;level=1" in admin_client.get(url).text

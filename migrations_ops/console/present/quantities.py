@@ -30,11 +30,6 @@ def duration_text(seconds: float | None) -> str:
     return _("%(days)d d %(hours)d h") % {"days": whole // DAY, "hours": whole % DAY // HOUR}
 
 
-def between_text(begin: datetime | None, end: datetime | None) -> str:
-    """How long it took, or has taken so far; empty before the beginning."""
-    return duration_text(((end or timezone.now()) - begin).total_seconds()) if begin else ""
-
-
 def age_text(moment: datetime | None) -> str:
     """How long ago, in one unit; empty for None."""
     if moment is None:

@@ -20,7 +20,7 @@ from migrations_ops.console.present.badges import (
     step_marker,
 )
 from migrations_ops.console.present.journal import findings_context, journal_context
-from migrations_ops.console.present.quantities import age_text, between_text, count_text, duration_text, rate_text
+from migrations_ops.console.present.quantities import age_text, count_text, duration_text, rate_text
 from migrations_ops.gate import site_level
 from migrations_ops.models import (
     Direction,
@@ -51,6 +51,7 @@ class RunRow:
     badge: Badge
     what: str
     took: str
+    rested: str
     age: str
 
 
@@ -60,9 +61,23 @@ def run_row(run: Run) -> RunRow:
         run=run,
         badge=run_badge(run.state),
         what=what_text(run),
-        took=between_text(run.started_at, run.finished_at),
+        took=took_text(run),
+        rested=rested_text(run),
         age=age_text(run.created_at),
     )
+
+
+def took_text(run: Run) -> str:
+    """How long it was worked on, so far or in all; empty before the beginning."""
+    if run.started_at is None:
+        return ""
+    end = run.finished_at or (timezone.now() if run.state in MOVING else run.state_since)
+    return duration_text(max(0.0, (end - run.started_at).total_seconds() - run.rested_seconds))
+
+
+def rested_text(run: Run) -> str:
+    """How long it was at rest before it went on; empty below a second."""
+    return duration_text(run.rested_seconds) if run.rested_seconds >= 1 else ""
 
 
 def what_text(run: Run) -> str:
@@ -98,7 +113,8 @@ def run_context(run: Run) -> dict[str, Any]:
         "meaning": report["meaning"],
         "moving": moving,
         "since": age_text(run.state_since),
-        "took": between_text(run.started_at, run.finished_at or (None if moving else run.state_since)),
+        "took": took_text(run),
+        "rested": rested_text(run),
         "waiting_for": run.waiting_for,
         "worker": worker_context(run, moving),
         "percent": percent(report["progress"]),
