@@ -1,4 +1,4 @@
-"""Cleanups as a whole: looked at, run, undone, forgotten when their time is over."""
+"""Cleanups as a whole: looked at, their batches and those of their undo, forgotten when their time is over."""
 
 from __future__ import annotations
 
@@ -24,16 +24,11 @@ from migrations_ops.models import CleanupRecord, CleanupState
 from migrations_ops.phase import phases_open
 from migrations_ops.steps.base import Batch
 
-Progress = Callable[[int, int], None]
 Heartbeat = Callable[[], None]
 
 #: States from which a cleanup goes on, and from which it can be undone.
 TO_RUN = (CleanupState.READY, CleanupState.RUNNING, CleanupState.FAILED)
 TO_UNDO = (CleanupState.RUNNING, CleanupState.FAILED, CleanupState.DONE, CleanupState.UNDOING)
-
-
-def _quiet(done: int, total: int) -> None:
-    """Nobody watches."""
 
 
 def cleanups_known() -> dict[str, Cleanup]:
@@ -86,37 +81,6 @@ def cleanup_get(number: int | str) -> CleanupRecord:
     if record is None:
         raise CleanupGoneError(number=number)
     return record
-
-
-def cleanup_run(
-    *, record: CleanupRecord, progress: Progress = _quiet, heartbeat: Heartbeat = lambda: None
-) -> CleanupRecord:
-    """Run a cleanup here and now, without a run; goes on with one that was cut off. Raises CleanupStateError."""
-    cleanup = cleanup_named(record.name)
-    total = cleanup.preview(record.options, 0).count
-    batches = cleanup_apply(record, heartbeat)
-    while batch := (next(batches, None) if cleanup.outside else _committed(batches)):
-        progress(record.done, max(total, record.done, batch.rows))
-    rows_park(record, heartbeat)
-    return record
-
-
-def cleanup_undo(*, record: CleanupRecord, actor: str, reason: str = "", progress: Progress = _quiet) -> CleanupRecord:
-    """Put back here and now what a cleanup changed; goes on with an undo that was cut off.
-
-    What people changed since stays and is listed in `kept`. Raises CleanupStateError, CleanupDamagedError.
-    """
-    audit.record(action="cleanup_undo", actor=actor, reason=reason, message=f"Undo of cleanup {record}")
-    batches, done = undo_apply(record), 0
-    while batch := _committed(batches):
-        done += batch.rows
-        progress(done, max(record.units, done))
-    return record
-
-
-def _committed(batches: Iterator[Batch]) -> Batch | None:
-    with transaction.atomic():
-        return next(batches, None)
 
 
 def cleanup_apply(record: CleanupRecord, heartbeat: Heartbeat = lambda: None) -> Iterator[Batch]:

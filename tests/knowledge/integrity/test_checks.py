@@ -18,9 +18,10 @@ from knowledge.integrity.encoding import damage_found, text_mended
 from knowledge.models import Entry, EntryTag, Feedback, SearchDoc, SearchQuery, Tag
 from knowledge.starter import starter_load
 from migrations_ops.integrity.checking import checks_known, checks_run
-from migrations_ops.integrity.cleaning import cleanup_create, cleanup_run, cleanup_undo
+from migrations_ops.integrity.cleaning import cleanup_create
 from migrations_ops.models import CheckResult, CheckStatus
 from tests.knowledge.builders import entry_built
+from tests.migrations_ops.integrity.inline import cleanup_run, cleanup_undo
 
 TEXT = "The nightly job ends with a data exception in step twenty because a packed field was never initialised"
 
@@ -184,5 +185,5 @@ def test_folders_of_imports_that_nobody_knows_are_found(db: None, tmp_path: Path
     assert found("transfer_files").count == 1
     record = cleanup_run(record=cleanup_create(name="set_imports_aside", options={}, actor="ada"))
     assert (found("transfer_files").count, folder.exists()) == (0, False)
-    cleanup_undo(record=record, actor="ada")
+    cleanup_undo(record=record)
     assert (folder / "rows").read_text() == "left over"

@@ -36,16 +36,10 @@ from migrations_ops.archive import tables_manifest
 from migrations_ops.checkpoints import tables_open
 from migrations_ops.gate import site_level, site_level_set
 from migrations_ops.integrity import parking
-from migrations_ops.integrity.cleaning import (
-    cleanup_create,
-    cleanup_get,
-    cleanup_preview,
-    cleanup_run,
-    cleanup_undo,
-    cleanups_tidy,
-)
+from migrations_ops.integrity.cleaning import cleanup_create, cleanup_get, cleanup_preview, cleanups_tidy
 from migrations_ops.models import CleanupRecord, CleanupRow
 from tests.knowledge.builders import entry_built
+from tests.migrations_ops.integrity.inline import cleanup_run, cleanup_undo
 
 LONG_AGO = timezone.now() - dt.timedelta(days=2_000)
 
@@ -69,7 +63,7 @@ def cleaned(name: str, **options: int) -> CleanupRecord:
 
 
 def undone(record: CleanupRecord) -> CleanupRecord:
-    return cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+    return cleanup_undo(record=cleanup_get(record.pk))
 
 
 def older(entry: Entry, days: int) -> Entry:

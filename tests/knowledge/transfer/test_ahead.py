@@ -24,10 +24,11 @@ from knowledge.transfer import importing
 from knowledge.transfer.ahead import ROWS_BEHIND, Ahead, texts_ahead
 from knowledge.transfer.drafts import row_texts
 from knowledge.transfer.files import ROWS, import_folder
-from knowledge.transfer.jobs import import_create, import_run
+from knowledge.transfer.jobs import import_create
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.spool import SpooledRow, spool_rows
 from tests.knowledge.transfer.files import csv_file, row
+from tests.knowledge.transfer.inline import import_run
 
 pytestmark = pytest.mark.django_db
 MADE = {"codes_find": codes_find, "markdown_rendered": markdown_rendered, "tokens_joined": tokens_joined}

@@ -45,7 +45,7 @@ from knowledge.plugins import plugin_disable, plugin_enable
 from knowledge.transfer import importing, undoing
 from knowledge.transfer.exporting import ExportFilter, ExportFormat, export_write
 from knowledge.transfer.files import SEEN, import_folder
-from knowledge.transfer.jobs import import_bring, import_create, import_preview, import_run, import_take_back, rows_kept
+from knowledge.transfer.jobs import import_bring, import_create, rows_kept
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reading import source_open
 from knowledge.transfer.restoring.tables import KNOWN
@@ -57,6 +57,7 @@ from migrations_ops.models import RunState
 from migrations_ops.phase import phase_at
 from tests.knowledge.builders import entry_built
 from tests.knowledge.page_builders import a_person
+from tests.knowledge.transfer.inline import import_preview, import_run, import_take_back
 from tests.knowledge.transfer.test_commands import kb
 from tests.knowledge.transfer.test_runs import killed
 from tests.sites import site_drop, site_new

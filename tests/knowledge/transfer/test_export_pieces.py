@@ -23,7 +23,7 @@ from knowledge.transfer.exporting.growing import Growing, WorkBusyError, WorkLos
 from knowledge.transfer.exporting.packing import PART, Packer
 from knowledge.transfer.exporting.wanted import ExportWanted
 from knowledge.transfer.files import EXPORT_WORK, export_folder, export_path
-from knowledge.transfer.jobs import import_create, import_run
+from knowledge.transfer.jobs import import_create
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reading import source_open
 from knowledge.transfer.tasks import export_enqueue
@@ -32,6 +32,7 @@ from migrations_ops.models import Run, RunState
 from migrations_ops.runner import execute, run_inline
 from tests.engine.builders import run_back
 from tests.knowledge.builders import entry_built
+from tests.knowledge.transfer.inline import import_run
 from tests.knowledge.transfer.test_runs import Killed, killed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ from knowledge.errors import ExportOptionError
 from knowledge.models import Category, Entry, Feedback, ImportState, SearchQuery, Tag
 from knowledge.transfer.exporting import ExportFilter, ExportFormat, export_write
 from knowledge.transfer.exporting import rows as export_rows
-from knowledge.transfer.jobs import import_create, import_preview, import_run, import_take_back
+from knowledge.transfer.jobs import import_create
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reading import source_open
 from knowledge.transfer.tables import EXPORTED, LEFT_OUT, WITHIN, Section
@@ -28,6 +28,7 @@ from migrations_ops.phase import phase_at, phase_of_app
 from migrations_ops.spreadsheet import cell_unescaped
 from tests.knowledge.builders import entry_built
 from tests.knowledge.page_builders import a_person
+from tests.knowledge.transfer.inline import import_preview, import_run, import_take_back
 from tests.knowledge.transfer.test_commands import kb
 
 pytestmark = pytest.mark.django_db

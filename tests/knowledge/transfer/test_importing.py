@@ -34,7 +34,7 @@ from knowledge.reviews import review_validate
 from knowledge.search import entry_search, index_check
 from knowledge.transfer import importing
 from knowledge.transfer.files import import_folder
-from knowledge.transfer.jobs import import_create, import_preview, import_run, import_take_back, rows_kept
+from knowledge.transfer.jobs import import_create, rows_kept
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reports import verdicts_read
 from migrations_ops.archive import manifest_differences, tables_manifest
@@ -42,6 +42,7 @@ from migrations_ops.phase import phase_at
 from tests.knowledge.builders import entry_built
 from tests.knowledge.page_builders import a_person
 from tests.knowledge.transfer.files import csv_file, json_file, row, written
+from tests.knowledge.transfer.inline import import_preview, import_run, import_take_back
 
 pytestmark = pytest.mark.django_db
 

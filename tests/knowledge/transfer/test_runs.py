@@ -20,14 +20,7 @@ from knowledge.starter import starter_load
 from knowledge.transfer.exporting import ExportFormat
 from knowledge.transfer.exporting.wanted import ExportWanted
 from knowledge.transfer.files import export_path
-from knowledge.transfer.jobs import (
-    import_bring,
-    import_create,
-    import_options_save,
-    import_run,
-    import_take_back,
-    options_remembered,
-)
+from knowledge.transfer.jobs import import_bring, import_create, import_options_save, options_remembered
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.retention import transfers_trim
 from knowledge.transfer.tasks import (
@@ -45,6 +38,7 @@ from migrations_ops.runner import run_inline
 from migrations_ops.runs import actions_legal, run_cancel, run_retry
 from tests.engine.builders import entry_made, run_back
 from tests.knowledge.transfer.files import csv_file, row
+from tests.knowledge.transfer.inline import import_run, import_take_back
 from tests.knowledge.transfer.test_commands import kb
 
 pytestmark = pytest.mark.django_db(transaction=True)

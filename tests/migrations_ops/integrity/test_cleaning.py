@@ -31,14 +31,13 @@ from migrations_ops.integrity.cleaning import (
     cleanup_create,
     cleanup_get,
     cleanup_preview,
-    cleanup_run,
-    cleanup_undo,
     cleanups_tidy,
     keep_for,
     undo_apply,
 )
 from migrations_ops.integrity.parking import parked_path, rows_park
 from migrations_ops.models import CheckRun, CheckStatus, CleanupRecord, CleanupState, RunEvent
+from tests.migrations_ops.integrity.inline import cleanup_run, cleanup_undo
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timezone.now() - dt.timedelta(days=900)
@@ -98,12 +97,12 @@ def test_parked_rows_are_a_file_that_only_the_site_reads_and_come_back_from_it()
     assert record.size_bytes == path.stat().st_size
     assert not record.rows.exists()
 
-    cleanup_undo(record=record, actor="ada")
+    cleanup_undo(record=record)
 
     assert old_lines() == 3
     assert cleanup_get(record.pk).state == CleanupState.UNDONE
     with pytest.raises(CleanupStateError, match="undoing it"):
-        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+        cleanup_undo(record=cleanup_get(record.pk))
     with pytest.raises(CleanupStateError, match="running it"):
         cleanup_run(record=cleanup_get(record.pk))
 
@@ -118,7 +117,7 @@ def test_damaged_parked_rows_are_found_and_an_undo_is_refused(damage: str) -> No
         path.write_text(path.read_text().replace("line 1", "line X"))
     assert checks_run(actor="ada", names=["archive_files"]).results.get().count == 1
     with pytest.raises(CleanupDamagedError):
-        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+        cleanup_undo(record=cleanup_get(record.pk))
     assert old_lines() == 0
 
 
@@ -132,7 +131,7 @@ def test_parked_rows_come_back_into_tables_that_a_later_release_has_changed() ->
     path.write_text("\n".join([json.dumps(facts), *lines, ""]))
     CleanupRecord.objects.filter(pk=record.pk).update(sha256=file_sha256(path))
 
-    cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+    cleanup_undo(record=cleanup_get(record.pk))
 
     assert old_lines() == 3
     assert set(RunEvent.objects.filter(created_at__lte=LONG_AGO).values_list("reason", flat=True)) == {""}
@@ -145,12 +144,12 @@ def test_after_its_time_a_cleanup_can_no_longer_be_undone() -> None:
     assert not parked_path(record).exists()
     assert cleanup_get(record.pk).state == CleanupState.EXPIRED
     with pytest.raises(CleanupStateError):
-        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+        cleanup_undo(record=cleanup_get(record.pk))
 
 
 def test_what_an_undo_reads_is_neither_parked_nor_forgotten_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("migrations_ops.integrity.cleaning.rows_park", lambda *_given: None)
+        patched.setattr("tests.migrations_ops.integrity.inline.rows_park", lambda *_given: None)
         record = a_trimmed_journal()
     undo = undo_apply(cleanup_get(record.pk))
     next(undo)
@@ -173,7 +172,7 @@ def test_an_undo_whose_time_ends_as_it_begins_changes_nothing(monkeypatch: pytes
 
     monkeypatch.setattr("migrations_ops.integrity.cleaning._expect", over)
     with pytest.raises(CleanupStateError, match="one process"):
-        cleanup_undo(record=cleanup_get(record.pk), actor="ada")
+        cleanup_undo(record=cleanup_get(record.pk))
     assert old_lines() == 0
 
 
@@ -181,12 +180,12 @@ def test_two_processes_never_both_work_on_one_cleanup(monkeypatch: pytest.Monkey
     RunEvent.objects.create(message="old", created_at=LONG_AGO)
     record = cleanup_create(name="trim_journals", options={}, actor="ada")
 
-    def another_one(done: int, total: int) -> None:
+    def another_one() -> None:
         CleanupRecord.objects.filter(pk=record.pk).update(batches=99)
 
     RunEvent.objects.bulk_create(RunEvent(message="old", created_at=LONG_AGO) for _ in range(600))
     with pytest.raises(CleanupStateError, match="one process"):
-        cleanup_run(record=record, progress=another_one)
+        cleanup_run(record=record, between=another_one)
 
 
 def test_damaged_missing_and_stray_files_of_checkpoints_are_found() -> None:
@@ -202,7 +201,7 @@ def test_damaged_missing_and_stray_files_of_checkpoints_are_found() -> None:
     assert (record.done, record.units, stray.exists()) == (1, 1, False)
     assert record.keep_until is not None
     stray.write_text("taken by another")
-    assert cleanup_undo(record=record, actor="ada").kept_count == 1
+    assert cleanup_undo(record=record).kept_count == 1
     assert stray.read_text() == "taken by another"
     stray.unlink()
     checkpoint_path(good).unlink()
@@ -219,7 +218,7 @@ def test_files_set_aside_come_back_until_their_time_is_over(monkeypatch: pytest.
             cleanup_run(record=record)
     assert not stray.exists(), "it was moved, and not noted"
     assert cleanup_run(record=record).units == 1
-    cleanup_undo(record=record, actor="ada")
+    cleanup_undo(record=record)
     assert (stray.read_text(), record.state) == ("half a checkpoint", CleanupState.UNDONE)
     again = cleanup_run(record=cleanup_create(name="set_files_aside", options={}, actor="ada"))
     assert aside_folder(again).exists()
