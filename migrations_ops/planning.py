@@ -176,7 +176,7 @@ def plan_save(plan: Plan, actor: str, reason: str, move: Move | None = None) -> 
             move.plan = plan
             move.save(force_insert=True)
         Finding.objects.bulk_create(findings)
-        audit.record(plan=plan, action="plan", actor=actor, reason=reason, message=f"Planned {plan}")
+        audit.record(plan=plan, action="plan", actor=actor, reason=reason, message=f"Made plan {plan}")
     return plan
 
 

@@ -83,7 +83,7 @@ def run_enqueue(*, plan: Plan, actor: str, confirmation: str, reason: str = "") 
             )
             if plan.kind == PlanKind.MOVE:
                 move_begin(plan.move, run)
-            audit.record(run=run, action="start", actor=actor, reason=reason, message=f"Started {plan}")
+            audit.record(run=run, action="start", actor=actor, reason=reason, message=f"Started plan {plan}")
             _kick(run)
     except IntegrityError as error:
         raise _active_error() from error
@@ -302,7 +302,9 @@ def run_rollback(*, run: Run, actor: str, confirmation: str, reason: str = "") -
 
 
 def rollback_refused(run: Run) -> str:
-    """Why a task's run cannot be rolled back; empty when it can."""
+    """Why the run of a rehearsal or a task cannot be rolled back; empty when it can."""
+    if run.plan.kind == PlanKind.REHEARSAL:
+        return "a rehearsal changes nothing here; cancel it."
     if run.plan.kind != PlanKind.TASK:
         return ""
     if oneway := [step.title for step in steps_of(run.plan) if not step.reversible]:

@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from migrations_ops.console.present.runs import error_line
 from migrations_ops.lease import run_claim
 from migrations_ops.models import Plan, PlanKind, Run, RunState, StepState
+from migrations_ops.runs import actions_legal
 from tests.migrations_ops.console_builders import a_plan, a_rehearsal, a_run, journal_lines
 
 pytestmark = pytest.mark.django_db
@@ -116,11 +117,29 @@ def test_a_warning_of_a_step_stays_folded(admin_client: Client) -> None:
 
 
 def test_the_page_says_what_a_run_waits_for_and_that_nobody_works(admin_client: Client) -> None:
-    plan = a_plan(options={})
-    html = page(admin_client, "run", a_run(plan, state=RunState.QUEUED, waiting_for="a worker"))
-
-    assert "Waits for a worker." in html
+    run = a_run(a_plan(options={}), state=RunState.QUEUED, waiting_for="a worker")
+    html = page(admin_client, "run", run)
+    assert "It waits for a worker to take it.<" in html  # and does not say so twice
     assert "No worker is running" in html
+
+    Run.objects.filter(pk=run.pk).update(state=RunState.RUNNING, waiting_for="room on the disk")
+    assert "Waits for room on the disk." in page(admin_client, "run", run)
+
+
+def test_a_step_of_a_run_that_rests_is_begun_and_does_not_run(admin_client: Client) -> None:
+    html = page(admin_client, "run", a_run(state=RunState.PAUSED))
+
+    assert ">Begun<" in html and ">Running<" not in html
+
+
+def test_a_rehearsal_is_cancelled_and_not_rolled_back(admin_client: Client) -> None:
+    run = a_rehearsal(a_plan())
+    Run.objects.filter(pk=run.pk).update(state=RunState.FAILED, active=True)
+    run.refresh_from_db()
+
+    assert actions_legal(run) == ["retry", "cancel"]
+    said = admin_client.get(reverse("console:run_action", args=[run.pk, "cancel"])).text
+    assert "its copy is removed" in said and "rolled back" not in said and "Rehearsal, MVP1 to MVP2" in said
 
 
 def test_a_silent_worker_is_shown_as_silent(admin_client: Client) -> None:

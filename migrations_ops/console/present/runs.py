@@ -115,7 +115,7 @@ def run_context(run: Run) -> dict[str, Any]:
         "since": age_text(run.state_since),
         "took": took_text(run),
         "rested": rested_text(run),
-        "waiting_for": run.waiting_for,
+        "waiting_for": "" if run.state == RunState.QUEUED else run.waiting_for,  # which its meaning says
         "worker": worker_context(run, moving),
         "percent": percent(report["progress"]),
         "bar_tone": RUN_TONE_OF_BAR.get(RunState(run.state), ""),
@@ -144,6 +144,7 @@ def step_context(step: dict[str, Any], run: Run) -> dict[str, Any]:
     total, done = step["rows_total"], step["rows_done"]
     under_way = step["state"] in {StepState.RUNNING, StepState.REVERTING}
     back = step["state"] in {StepState.REVERTING, StepState.REVERTED}
+    stopped = under_way and run.state not in MOVING
     busy = step["revert_busy_seconds"] if back else step["busy_seconds"]
     return {
         "name": step["name"],
@@ -151,7 +152,7 @@ def step_context(step: dict[str, Any], run: Run) -> dict[str, Any]:
         "title": step["title"],
         "kind": kind_label(step["kind"]),
         "critical": step["critical"],
-        "badge": step_badge(step["state"]),
+        "badge": Badge(_("Begun"), "neutral") if stopped else step_badge(step["state"]),
         "marker": step_marker(step["state"]),
         "rows": "" if step["kind"] == StepKind.ASSESSMENT else rows_text(done, total),
         # Over a few rows a rate says nothing.

@@ -18,6 +18,7 @@ from migrations_ops.console.answers import done, may_act, run_report_for
 from migrations_ops.console.confirming import Prompt, confirm
 from migrations_ops.console.errors import ActionUnknownError
 from migrations_ops.console.present.moves import move_return_consequences
+from migrations_ops.console.present.runs import what_text
 from migrations_ops.errors import RunStateError
 from migrations_ops.models import PlanKind, Run, RunState, StepState
 from migrations_ops.runs import (
@@ -183,7 +184,7 @@ def action_prompt(run: Run, action: RunAction) -> Prompt:
         back_url=run_url(run),
         consequences=_consequences(run, action),
         facts=[
-            (_("Run"), _("%(run)d, %(plan)s") % {"run": run.pk, "plan": run.plan}),
+            (_("Run"), _("%(run)d: %(what)s") % {"run": run.pk, "what": what_text(run)}),
             (_("State"), str(run.get_state_display())),
         ],
         operations=rollback_operations(run) if action.name == "roll_back" else (),
@@ -204,6 +205,11 @@ def _consequences(run: Run, action: RunAction) -> list[str]:
         return [
             _("The rest of the move is given up at its next safe point; the site stays in the database where it is."),
             _("Triggers and copied rows stay until the run is retried or rolled back."),
+        ]
+    if run.plan.kind == PlanKind.REHEARSAL and action.name == "cancel":
+        return [
+            _("The rehearsal is given up at its next safe point, and its copy is removed. The site stays as it is."),
+            _("The run can be retried later."),
         ]
     if run.plan.kind == PlanKind.TASK and action.name == "roll_back":
         return [
