@@ -173,7 +173,10 @@ class DraftReader:
         low, high = _BOUNDS[name]
         if not low <= len(text) <= high:
             facts = {"field": name, "found": len(text), "low": low, "high": high}
-            draft.problems.append(_("%(field)s: %(found)d characters; %(low)d to %(high)d are allowed") % facts)
+            said = _("%(field)s: %(found)d characters; %(low)d to %(high)d are allowed")
+            draft.problems.append(
+                (said if text else _("%(field)s: empty; it needs %(low)d to %(high)d characters")) % facts
+            )
 
     def _id(self, draft: Draft, value: Any) -> None:
         text = _word(value)

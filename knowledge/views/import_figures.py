@@ -39,6 +39,8 @@ OTHER_WORDS = {
     CLOSED: _("%s not imported: their level is closed"),
     UNREAD: _("%s not imported: nothing reads them"),
 }
+#: What an import writes.
+WRITTEN = (Verdict.NEW, Verdict.CHANGED)
 DELIMITERS = {",": _("comma"), ";": _("semicolon"), "\t": _("tab"), "|": _("bar")}
 REASONS_SHOWN = 20
 #: What the endings of names promise; others promise nothing.
@@ -76,6 +78,7 @@ def figures(job: Import, values: dict[str, Any]) -> dict[str, Any]:
             for name, numbers in report.sections.items()
             if name != ENTRIES
         ],
+        "does_nothing": not any(numbers[word] for numbers in report.sections.values() for word in WRITTEN),
         "has_rows": (import_folder(job) / VERDICTS).exists(),
     }
 

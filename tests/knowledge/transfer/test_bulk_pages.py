@@ -64,6 +64,8 @@ def test_a_file_comes_in_is_mapped_previewed_imported_and_taken_back(staff: Clie
     assert worked(staff.post(address, fields)).state == "succeeded"
     page = staff.get(address)
     assert "“Nowhere”" in page.text
+    assert "start-import" not in page.text and "No row would be imported" in page.text and "<details open>" in page.text
+    assert "Download the invalid rows" in page.text
     mapped = {**fields, "categories_word": ["Nowhere"], "categories": ["JCL"]}
     worked(staff.post(address, mapped))
     assert "start-import" in staff.get(address).text
@@ -102,7 +104,8 @@ def test_rows_that_failed_come_back_as_a_file(staff: Client) -> None:
     worked(staff.post(reverse("bulk_import", args=[job.pk]), {}))
     worked(staff.post(reverse("bulk_import_start", args=[job.pk])))
     answer = staff.get(reverse("bulk_import_failed", args=[job.pk]))
-    assert b"S0C7 in run 2" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert b"S0C7 in run 2" in content and b"problem: empty; it needs 10 to" in content
     assert "1 entry that the import added is removed" in staff.get(reverse("bulk_import_undo", args=[job.pk])).text
     assert "failed-rows" in staff.get(reverse("bulk_import", args=[job.pk])).text
 
