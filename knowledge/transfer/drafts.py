@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from knowledge.categories import category_named
 from knowledge.codes import Code, code_given
@@ -173,7 +174,11 @@ class DraftReader:
         low, high = _BOUNDS[name]
         if not low <= len(text) <= high:
             facts = {"field": name, "found": len(text), "low": low, "high": high}
-            said = _("%(field)s: %(found)d characters; %(low)d to %(high)d are allowed")
+            said = ngettext(
+                "%(field)s: %(found)d character; %(low)d to %(high)d are allowed",
+                "%(field)s: %(found)d characters; %(low)d to %(high)d are allowed",
+                len(text),
+            )
             draft.problems.append(
                 (said if text else _("%(field)s: empty; it needs %(low)d to %(high)d characters")) % facts
             )

@@ -20,6 +20,7 @@ from knowledge.models import Entry, Import, ImportState
 from knowledge.transfer.files import FACTS, Readable, file_copied, import_files_remove, import_folder
 from knowledge.transfer.importing import Heartbeat, import_read, invalid_refused
 from knowledge.transfer.limits import limits
+from knowledge.transfer.naming import FOR_PEOPLE
 from knowledge.transfer.options import ImportOptions
 from knowledge.transfer.reading import source_open
 from knowledge.transfer.reading.rows import column_named
@@ -106,11 +107,14 @@ def import_options_save(*, job: Import, options: ImportOptions) -> Import:
 
 
 def options_remembered(columns: Iterable[str], *, before: Import | None = None) -> ImportOptions:
-    """What was chosen the last time for a file with the same columns; the usual choices for new ones."""
-    wanted = set(columns)
+    """What was chosen the last time for a file with the same columns; the usual choices for new ones.
+
+    Columns that are there for people do not count: the file of rows that failed has them beside its own.
+    """
+    wanted = set(columns) - FOR_PEOPLE
     earlier = Import.objects.filter(pk__lt=before.pk) if before else Import.objects.all()
     for known, options in earlier.order_by("-pk").values_list("columns", "options")[:_REMEMBERED]:
-        if wanted and set(known) == wanted:
+        if wanted and set(known) - FOR_PEOPLE == wanted:
             return ImportOptions.of(options)
     return ImportOptions()
 

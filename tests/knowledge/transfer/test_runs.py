@@ -172,6 +172,7 @@ def test_a_mapping_is_remembered_for_files_with_the_same_columns(tmp_path: Path)
     mapped = {"columns": {"overskrift": "title"}}
     columns = brought(csv_file(tmp_path, row(), name="a.csv"), **mapped).columns
     assert options_remembered(reversed(columns)).columns == mapped["columns"]
+    assert options_remembered(["row", *columns, "reason"]).columns == mapped["columns"]  # the rows that failed
     assert options_remembered([*columns, "more"]) == ImportOptions()
 
 
